@@ -1,0 +1,3 @@
+//! `elbws-proxy`: the proxy that runs on the instances, alone.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Spec → desired → observed → plan → execute.

@@ -1,0 +1,1 @@
+//! The proxy that runs on the instances.

@@ -1,0 +1,1 @@
+//! The local AWS as its clients see it.

@@ -1,0 +1,1 @@
+//! Specs to plans to stacks: snapshots, and apply against the local AWS.
