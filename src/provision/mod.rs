@@ -1,1 +1,3 @@
 //! Spec → desired → observed → plan → execute.
+
+pub mod spec;

@@ -1,0 +1,49 @@
+//! The stack spec: what a user may write, as plain data with every default filled in.
+//!
+//! Owns the YAML (read with positions, every problem found at once) and the rules that hold without asking
+//! AWS. It does not know resources, plans or the SDK, and [`parse`] touches no file: see
+//! [`certificate::CertificateFiles::load`] for what is read from disk.
+
+pub mod certificate;
+pub mod instances;
+pub mod load_balancer;
+pub mod name;
+pub mod network;
+pub mod proxy;
+pub mod seconds;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub use certificate::{Certificate, CertificateFiles, CertificateSource, CertificateStore};
+pub use instances::Instances;
+pub use load_balancer::{
+    AccessLogs, ClassicListener, ClassicLoadBalancer, ClassicProtocol, HealthCheck, HealthTarget,
+    LoadBalancer, Scheme,
+};
+pub use name::{LoadBalancerName, StackName};
+pub use network::{Network, SubnetSelector, VpcSelector};
+pub use proxy::Proxy;
+pub use seconds::Seconds;
+
+/// A whole stack, valid and complete: defaults are filled in and every rule that needs no network holds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Spec {
+    /// The stack; the names and ownership tags of what is created derive from it.
+    pub stack: StackName,
+    /// The AWS region, if the spec names one; otherwise the usual AWS chain decides.
+    pub region: Option<String>,
+    /// The user's own tags, put on everything created. At most 48: two of AWS's 50 are ours.
+    pub tags: BTreeMap<String, String>,
+    /// Where the load balancer stands.
+    pub network: Network,
+    /// Who serves.
+    pub instances: Instances,
+    /// What ssl, https and tls listeners present; `Some` whenever such a listener exists.
+    pub certificate: Option<Certificate>,
+    /// The load balancer.
+    pub load_balancer: LoadBalancer,
+    /// The bundled proxy on every instance; `None` when the spec says `proxy: false`.
+    pub proxy: Option<Proxy>,
+}

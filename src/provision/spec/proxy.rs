@@ -1,0 +1,131 @@
+//! `proxy:`, the bundled proxy on every instance.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::Seconds;
+
+/// The bundled proxy: the configuration it is given, and how it reaches the instances.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Proxy {
+    /// Where it serves; default: the instance ports of the load balancer.
+    pub listen: Vec<Bind>,
+    /// Where it answers `GET /healthz` over plain HTTP, with or without a PROXY header.
+    pub health: Bind,
+    /// Where Prometheus reads; `None` when metrics are off.
+    pub metrics: Option<Bind>,
+    /// Whether visitors that came in over plain http get a 301 to https.
+    pub redirect_http: bool,
+    /// Which path goes where; the longest prefix wins. Not empty, each path once.
+    pub routes: Vec<Route>,
+    /// The PROXY header that connections must begin with.
+    pub accept: Accept,
+    /// Peers that are believed; empty when the spec names none and the proxy's own default holds.
+    pub trusted: Vec<IpNet>,
+    /// The scheme a visitor used, by the load balancer's port.
+    pub scheme_by_port: BTreeMap<u16, UrlScheme>,
+    /// How long a tunnel may be silent.
+    pub tunnel_idle: Option<Seconds>,
+    /// How long a request's head may take.
+    pub header_timeout: Option<Seconds>,
+    /// How long an upstream may take to answer.
+    pub request_timeout: Option<Seconds>,
+    /// How long connections are given to end once it stops.
+    pub drain: Seconds,
+    /// Worker threads; `None` for one a core.
+    pub workers: Option<u16>,
+    /// The number of connections served at once; `None` for no limit but the system's.
+    pub max_connections: Option<u32>,
+    /// Where requests are logged.
+    pub access_log: AccessLog,
+    /// How it gets onto the instances.
+    pub deploy: Deploy,
+}
+
+/// A port on every address, or `ip:port`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
+pub struct Bind {
+    /// The address; `None` for all.
+    pub address: Option<IpAddr>,
+    /// The port.
+    pub port: u16,
+}
+
+/// Writes `8081`, `127.0.0.1:9145` or `[::1]:9145`.
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            None => write!(f, "{}", self.port),
+            Some(address) => write!(f, "{}", std::net::SocketAddr::new(address, self.port)),
+        }
+    }
+}
+
+impl From<Bind> for String {
+    fn from(bind: Bind) -> Self {
+        bind.to_string()
+    }
+}
+
+/// A prefix of paths and the application behind it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Route {
+    /// The prefix, with its leading slash.
+    pub path: String,
+    /// The application: `host:port`, `ip:port` or `unix:/path`.
+    pub upstream: String,
+}
+
+/// The PROXY header that connections must begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Accept {
+    /// Version 1, as a Classic load balancer sends.
+    V1,
+    /// Version 2, as a Network load balancer sends.
+    V2,
+    /// Either, required.
+    Any,
+    /// None.
+    Off,
+}
+
+/// The scheme of a visitor's URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UrlScheme {
+    /// `http` and `ws`.
+    Http,
+    /// `https` and `wss`.
+    Https,
+}
+
+/// Where requests are logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessLog {
+    /// Nowhere.
+    Off,
+    /// Standard output, which systemd's journal reads.
+    Stdout,
+    /// A file, by its absolute path.
+    Path(String),
+}
+
+/// How the proxy gets onto the instances.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "via", rename_all = "lowercase")]
+pub enum Deploy {
+    /// Not by us: `elbws user-data` prints what installs it.
+    None,
+    /// By SSM, from an artifact in S3.
+    Ssm {
+        /// The bucket that holds the artifact.
+        bucket: String,
+    },
+}
