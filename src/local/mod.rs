@@ -1,1 +1,25 @@
 //! The local AWS: one HTTP server, the real wire protocols, one shared state.
+//!
+//! [`server`] accepts connections and hands each request to the [`account`], which routes it by [`wire`],
+//! runs it in [`api`] against [`state`] under one lock, and saves what changed. No type is shared with the
+//! provisioning wing: a fake that shared the client's types would share its mistakes.
+
+mod account;
+mod admin;
+mod api;
+mod clock;
+mod faults;
+mod ids;
+pub mod server;
+#[allow(dead_code, reason = "records that the services' operations come to use, one by one")]
+mod state;
+#[allow(dead_code, reason = "accessors that the services' operations come to use, one by one")]
+mod wire;
+
+pub use clock::Clock;
+pub use ids::Ids;
+pub use server::{Bound, Config, bind};
+
+#[allow(dead_code, reason = "part of ARNs, which the services' operations come to make")]
+/// The account that everything here belongs to.
+pub(crate) const ACCOUNT_ID: &str = "123456789012";

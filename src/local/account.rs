@@ -1,0 +1,247 @@
+//! The account behind the server: its state, clock, ids, settings, faults and call log, under one lock.
+//!
+//! A call is handled entirely under the lock: this is a control plane, and calls are short. What changed is on
+//! disk before the answer leaves. Connections are the server's business.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::http::request::Parts;
+use serde::{Deserialize, Serialize};
+
+use super::api::{self, Context};
+use super::clock::Clock;
+use super::faults::{Effect, Faults};
+use super::ids::Ids;
+use super::state::State;
+use super::state::store::{Store, StoreError};
+use super::wire::error::ApiError;
+use super::wire::routing::{self, Call, Protocol, Rendered};
+
+/// What is remembered of past calls; older ones are forgotten.
+const CALLS_KEPT: usize = 100_000;
+
+/// Settings that change how operations answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Settings {
+    /// A running instance with nothing behind it counts as healthy.
+    pub(crate) assume_healthy: bool,
+    /// For so long after its import or upload a certificate does not exist for load balancers.
+    #[serde(rename = "certificate_visibility_delay_ms", serialize_with = "milliseconds")]
+    pub(crate) certificate_visibility_delay: Duration,
+    /// What is added to a port of a load balancer or an instance to get the one on this machine.
+    pub(crate) port_offset: u16,
+}
+
+fn milliseconds<S: serde::Serializer>(delay: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A change of settings.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SettingsChange {
+    assume_healthy: Option<bool>,
+    certificate_visibility_delay_ms: Option<u64>,
+}
+
+/// One line of the call log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct CallRecord {
+    /// `elb`, `ec2`, `acm`, `iam` or `sts`.
+    pub(crate) service: &'static str,
+    /// The operation.
+    pub(crate) operation: String,
+    /// The region.
+    pub(crate) region: String,
+    /// The HTTP status that was answered, or would have been if the connection had not been closed.
+    pub(crate) status: Option<u16>,
+    /// The error's code, if it was one.
+    pub(crate) code: Option<String>,
+    /// Whether the connection was closed without an answer.
+    pub(crate) dropped: bool,
+}
+
+/// What goes back to the client.
+pub(crate) enum Answer {
+    /// A response.
+    Response {
+        /// The HTTP status.
+        status: u16,
+        /// Its body.
+        rendered: Rendered,
+        /// The request's id, for its header.
+        request_id: String,
+    },
+    /// Nothing: the connection is to be closed.
+    Dropped,
+}
+
+/// The account.
+pub(crate) struct Account(Mutex<Inner>);
+
+/// What the account holds.
+pub(crate) struct Inner {
+    pub(crate) state: State,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) faults: Faults,
+    pub(crate) calls: VecDeque<CallRecord>,
+    ids: Ids,
+    store: Option<Store>,
+    initial_settings: Settings,
+    initial_clock: Clock,
+}
+
+impl Account {
+    /// An account that holds `state`, and keeps it in `store` if there is one.
+    pub(crate) fn new(
+        state: State,
+        store: Option<Store>,
+        settings: Settings,
+        clock: Clock,
+        ids: Ids,
+    ) -> Self {
+        Self(Mutex::new(Inner {
+            state,
+            clock,
+            settings,
+            faults: Faults::default(),
+            calls: VecDeque::new(),
+            ids,
+            store,
+            initial_settings: settings,
+            initial_clock: clock,
+        }))
+    }
+
+    /// The account's insides. A panic of another thread leaves them usable: operations check, then change.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers one request of an AWS client.
+    pub(crate) async fn answer(&self, parts: &Parts, body: &[u8]) -> Answer {
+        let call = match routing::route(parts, body) {
+            Ok(call) => call,
+            Err(refused) => {
+                let request_id = self.lock().ids.uuid();
+                return refusal(refused.protocol, &refused.error, request_id);
+            }
+        };
+        let strike = self.lock().faults.strike(call.service.name(), &call.operation);
+        if !strike.delay.is_zero() {
+            tokio::time::sleep(strike.delay).await;
+        }
+        self.lock().run(&call, strike.effect.as_ref())
+    }
+}
+
+impl Inner {
+    fn run(&mut self, call: &Call, effect: Option<&Effect>) -> Answer {
+        let request_id = self.ids.uuid();
+        let mut record = CallRecord::new(call);
+        let result = match effect {
+            Some(Effect::DropBefore | Effect::Halt) => {
+                record.dropped = true;
+                self.remember(record);
+                return Answer::Dropped;
+            }
+            Some(Effect::Throttle) => Err(call.service.throttled()),
+            Some(Effect::Error { code, status, message }) => Err(ApiError::new(*status, code, message)),
+            Some(Effect::DropAfter | Effect::Delay(_)) | None => self.execute(call),
+        };
+        let (status, code) = match &result {
+            Ok(_) => (200, None),
+            Err(error) => (error.status, Some(error.code.clone())),
+        };
+        record.status = Some(status);
+        record.code = code;
+        record.dropped = effect == Some(&Effect::DropAfter);
+        let dropped = record.dropped;
+        self.remember(record);
+        if dropped {
+            return Answer::Dropped;
+        }
+        match result {
+            Ok(output) => {
+                let rendered = routing::render(call, output, &request_id);
+                Answer::Response { status, rendered, request_id }
+            }
+            Err(error) => refusal(call.service.protocol(), &error, request_id),
+        }
+    }
+
+    fn execute(&mut self, call: &Call) -> Result<routing::Output, ApiError> {
+        // The region's default network is there from its first call on, whatever that call is.
+        self.state.region_mut(&call.region);
+        let mut context = Context {
+            state: &mut self.state,
+            region: &call.region,
+            now: self.clock.now(),
+            ids: &mut self.ids,
+            settings: &self.settings,
+        };
+        let output = api::handle(&mut context, call)?;
+        if !is_read(&call.operation) {
+            self.save().map_err(|error| ApiError::internal(error.to_string()))?;
+        }
+        Ok(output)
+    }
+
+    /// Empties the account, and puts clock, settings, faults and call log back to where they began.
+    pub(crate) fn reset(&mut self) -> Result<(), StoreError> {
+        self.state = State::default();
+        self.clock = self.initial_clock;
+        self.settings = self.initial_settings;
+        self.faults.clear();
+        self.calls.clear();
+        self.save()
+    }
+
+    /// Changes what a change of settings names.
+    pub(crate) fn change_settings(&mut self, change: SettingsChange) {
+        if let Some(assume_healthy) = change.assume_healthy {
+            self.settings.assume_healthy = assume_healthy;
+        }
+        if let Some(delay) = change.certificate_visibility_delay_ms {
+            self.settings.certificate_visibility_delay = Duration::from_millis(delay);
+        }
+    }
+
+    fn save(&self) -> Result<(), StoreError> {
+        self.store.as_ref().map_or(Ok(()), |store| store.save(&self.state))
+    }
+
+    fn remember(&mut self, record: CallRecord) {
+        if self.calls.len() == CALLS_KEPT {
+            self.calls.pop_front();
+        }
+        self.calls.push_back(record);
+    }
+}
+
+impl CallRecord {
+    fn new(call: &Call) -> Self {
+        Self {
+            service: call.service.name(),
+            operation: call.operation.clone(),
+            region: call.region.clone(),
+            status: None,
+            code: None,
+            dropped: false,
+        }
+    }
+}
+
+/// Whether an operation only reads. What a read settles on the way (an instance that has come up by now) is
+/// settled again by the next one, so it need not be saved.
+fn is_read(operation: &str) -> bool {
+    ["Describe", "Get", "List"].iter().any(|verb| operation.starts_with(verb))
+}
+
+fn refusal(protocol: Protocol, error: &ApiError, request_id: String) -> Answer {
+    let rendered = routing::render_error(protocol, error, &request_id);
+    Answer::Response { status: error.status, rendered, request_id }
+}

@@ -1,0 +1,122 @@
+//! The admin calls under `/_elbws/`: for tests and scripts, in JSON; no AWS client makes them.
+
+use hyper::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::account::{Account, SettingsChange};
+use super::clock::Clock;
+use super::faults::Rule;
+
+/// The prefix of every admin path.
+pub(crate) const PREFIX: &str = "/_elbws/";
+
+/// The answer of an admin call.
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The body.
+    pub(crate) body: Value,
+}
+
+/// One rule, or several.
+enum Rules {
+    One(Rule),
+    Several(Vec<Rule>),
+}
+
+/// A setting of the clock.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum ClockChange {
+    /// Stands still at this time.
+    #[serde(with = "time::serde::rfc3339")]
+    Fixed(OffsetDateTime),
+    /// Moves on by so many milliseconds, and stands still there.
+    AdvanceMs(i64),
+    /// The system's clock again.
+    System(bool),
+}
+
+/// Answers an admin call.
+pub(crate) fn answer(account: &Account, method: &Method, path: &str, body: &[u8]) -> Answer {
+    let name = path.strip_prefix(PREFIX).unwrap_or_default();
+    match (name, method) {
+        ("health", &Method::GET) => ok(json!({ "status": "ok" })),
+        ("reset", &Method::POST) => match account.lock().reset() {
+            Ok(()) => ok(json!({})),
+            Err(error) => refused(500, &error.to_string()),
+        },
+        ("faults", &Method::POST) => match rules(body) {
+            Ok(Rules::One(rule)) => add_faults(account, vec![rule]),
+            Ok(Rules::Several(rules)) => add_faults(account, rules),
+            Err(error) => refused(400, &error.to_string()),
+        },
+        ("faults", &Method::DELETE) => {
+            account.lock().faults.clear();
+            ok(json!({}))
+        }
+        ("calls", &Method::GET) => ok(json!(account.lock().calls)),
+        ("calls", &Method::DELETE) => {
+            account.lock().calls.clear();
+            ok(json!({}))
+        }
+        ("settings", &Method::GET) => ok(json!(account.lock().settings)),
+        ("settings", &Method::POST) => match serde_json::from_slice::<SettingsChange>(body) {
+            Ok(change) => {
+                let mut inner = account.lock();
+                inner.change_settings(change);
+                ok(json!(inner.settings))
+            }
+            Err(error) => refused(400, &error.to_string()),
+        },
+        ("clock", &Method::POST) => match serde_json::from_slice::<ClockChange>(body) {
+            Ok(change) => set_clock(account, &change),
+            Err(error) => refused(400, &error.to_string()),
+        },
+        ("health" | "reset" | "faults" | "calls" | "settings" | "clock", _) => {
+            refused(405, &format!("{method} is not allowed for {path}"))
+        }
+        _ => refused(404, &format!("there is no admin call {path}")),
+    }
+}
+
+fn rules(body: &[u8]) -> Result<Rules, serde_json::Error> {
+    let value: Value = serde_json::from_slice(body)?;
+    if value.is_array() {
+        serde_json::from_value(value).map(Rules::Several)
+    } else {
+        serde_json::from_value(value).map(Rules::One)
+    }
+}
+
+fn add_faults(account: &Account, rules: Vec<Rule>) -> Answer {
+    account.lock().faults.add(rules);
+    ok(json!({}))
+}
+
+fn set_clock(account: &Account, change: &ClockChange) -> Answer {
+    let mut inner = account.lock();
+    inner.clock = match change {
+        ClockChange::Fixed(now) => Clock::Fixed(*now),
+        ClockChange::AdvanceMs(by) => {
+            match inner.clock.now().checked_add(time::Duration::milliseconds(*by)) {
+                Some(now) => Clock::Fixed(now),
+                None => return refused(400, "the clock cannot be moved so far"),
+            }
+        }
+        ClockChange::System(true) => Clock::System,
+        ClockChange::System(false) => Clock::Fixed(inner.clock.now()),
+    };
+    let now = inner.clock.now().format(&time::format_description::well_known::Rfc3339);
+    ok(json!({ "now": now.unwrap_or_default() }))
+}
+
+fn ok(body: Value) -> Answer {
+    Answer { status: 200, body }
+}
+
+fn refused(status: u16, message: &str) -> Answer {
+    Answer { status, body: json!({ "message": message }) }
+}

@@ -1,0 +1,56 @@
+//! The operations, one file (or folder) a service: check the request against the state, then change it.
+//!
+//! A handler either refuses and leaves the state as it was, or succeeds; it never does half of its work.
+
+mod acm;
+mod ec2;
+mod elb;
+mod iam;
+mod sts;
+
+use time::OffsetDateTime;
+
+use super::account::Settings;
+use super::ids::Ids;
+use super::state::{Region, State};
+use super::wire::error::ApiError;
+use super::wire::routing::{Call, Input, Output, Service};
+
+/// What an operation works with.
+#[allow(dead_code, reason = "the services' operations come to use it, one by one")]
+pub(crate) struct Context<'a> {
+    /// The whole account.
+    pub(crate) state: &'a mut State,
+    /// The region that the call is for.
+    pub(crate) region: &'a str,
+    /// The present moment.
+    pub(crate) now: OffsetDateTime,
+    /// Where ids come from.
+    pub(crate) ids: &'a mut Ids,
+    /// How the local AWS is set.
+    pub(crate) settings: &'a Settings,
+}
+
+#[allow(dead_code, reason = "the services' operations come to use it, one by one")]
+impl Context<'_> {
+    /// What the call's region holds.
+    pub(crate) fn here(&mut self) -> &mut Region {
+        self.state.region_mut(self.region)
+    }
+}
+
+/// Runs a call.
+pub(crate) fn handle(context: &mut Context<'_>, call: &Call) -> Result<Output, ApiError> {
+    let operation = call.operation.as_str();
+    match (call.service, &call.input) {
+        (Service::Elb, Input::Query(params)) => elb::handle(context, operation, params).map(Output::Xml),
+        (Service::Ec2, Input::Query(params)) => ec2::handle(context, operation, params).map(Output::Xml),
+        (Service::Iam, Input::Query(params)) => iam::handle(context, operation, params).map(Output::Xml),
+        (Service::Sts, Input::Query(params)) => sts::handle(context, operation, params).map(Output::Xml),
+        (Service::Acm, Input::Json(input)) => acm::handle(context, operation, input).map(Output::Json),
+        (Service::Elb | Service::Ec2 | Service::Iam | Service::Sts, Input::Json(_))
+        | (Service::Acm, Input::Query(_)) => {
+            Err(ApiError::internal(format!("{operation} was read in the wrong protocol")))
+        }
+    }
+}

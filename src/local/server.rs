@@ -1,0 +1,194 @@
+//! The server: configuration that opens nothing → [`bind`] → [`Bound::serve`] until told to stop.
+//!
+//! It owns sockets and connections; what a request means is the account's business.
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::http::{HeaderValue, header};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::account::{Account, Answer, Settings};
+use super::admin;
+use super::clock::Clock;
+use super::ids::Ids;
+use super::state::State;
+use super::state::store::{Store, StoreError};
+
+/// The largest body that is read; AWS's own limits are below it.
+const BODY_LIMIT: usize = 4 << 20;
+/// How long open connections may take to finish after the end was asked for.
+const DRAIN: Duration = Duration::from_secs(5);
+/// The pause after a failed accept (no file descriptors left, mostly).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How the local AWS is to be run.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The port on 127.0.0.1; 0 takes any free one.
+    pub port: u16,
+    /// Added to a port of a load balancer or an instance to get the one on this machine.
+    pub port_offset: u16,
+    /// Where the state is kept; without it, it lives as long as the server.
+    pub state_dir: Option<PathBuf>,
+    /// A running instance with nothing behind it counts as healthy.
+    pub assume_healthy: bool,
+    /// The clock.
+    pub clock: Clock,
+    /// Where ids come from.
+    pub ids: Ids,
+}
+
+/// Why the server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// Something else listens there.
+    #[error("port {port} of 127.0.0.1 is already in use")]
+    PortInUse {
+        /// The port.
+        port: u16,
+    },
+    /// The port cannot be opened.
+    #[error("cannot listen on port {port} of 127.0.0.1")]
+    Listen {
+        /// The port.
+        port: u16,
+        /// Why.
+        source: io::Error,
+    },
+    /// The state cannot be had.
+    #[error(transparent)]
+    State(#[from] StoreError),
+}
+
+/// A server whose port is open and whose state is loaded.
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    account: Arc<Account>,
+}
+
+/// Opens the port and loads the state.
+pub async fn bind(config: Config) -> Result<Bound, ServerError> {
+    let port = config.port;
+    let (store, state) = match &config.state_dir {
+        Some(directory) => {
+            let (store, state) = Store::open(directory)?;
+            (Some(store), state)
+        }
+        None => (None, State::default()),
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|source| {
+        if source.kind() == io::ErrorKind::AddrInUse {
+            ServerError::PortInUse { port }
+        } else {
+            ServerError::Listen { port, source }
+        }
+    })?;
+    let address = listener.local_addr().map_err(|source| ServerError::Listen { port, source })?;
+    let settings = Settings {
+        assume_healthy: config.assume_healthy,
+        certificate_visibility_delay: Duration::ZERO,
+        port_offset: config.port_offset,
+    };
+    let account = Arc::new(Account::new(state, store, settings, config.clock, config.ids));
+    Ok(Bound { listener, address, account })
+}
+
+impl Bound {
+    /// The address that it listens on.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What `AWS_ENDPOINT_URL` is to be set to.
+    #[must_use]
+    pub fn endpoint_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Serves until `shutdown` ends, then lets open connections finish for a few seconds.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let graceful = GracefulShutdown::new();
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => serve_connection(stream, Arc::clone(&self.account), &graceful),
+                    Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                },
+                () = &mut shutdown => break,
+            }
+        }
+        drop(self.listener);
+        // Connections that are not done by then are cut: their requests were bounded anyway.
+        let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
+    }
+}
+
+fn serve_connection(stream: TcpStream, account: Arc<Account>, graceful: &GracefulShutdown) {
+    // Answers are small and clients wait for each; without it they would meet delayed acknowledgements.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let account = Arc::clone(&account);
+        async move { respond(&account, request).await }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        // A connection that ends in an error was the client's to end, or a fault's.
+        let _ = connection.await;
+    });
+}
+
+/// A fault closes the connection: hyper drops it without an answer when the service fails.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is closed by a fault")]
+struct ClosedByFault;
+
+async fn respond(
+    account: &Account,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, ClosedByFault> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
+        return Ok(response(413, "text/plain", "the body is too large or was cut short\n".to_owned()));
+    };
+    let body = body.to_bytes();
+    let path = parts.uri.path();
+    if path.starts_with(admin::PREFIX) {
+        let answer = admin::answer(account, &parts.method, path, &body);
+        return Ok(response(answer.status, "application/json", answer.body.to_string()));
+    }
+    match account.answer(&parts, &body).await {
+        Answer::Dropped => Err(ClosedByFault),
+        Answer::Response { status, rendered, request_id } => {
+            let mut response = response(status, rendered.content_type, rendered.body);
+            if let Ok(id) = HeaderValue::from_str(&request_id) {
+                response.headers_mut().insert("x-amzn-requestid", id);
+            }
+            Ok(response)
+        }
+    }
+}
+
+fn response(status: u16, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

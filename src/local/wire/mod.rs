@@ -1,0 +1,7 @@
+//! The wire: how AWS clients write requests and read answers. Knows protocols, no operation.
+
+pub(crate) mod error;
+pub(crate) mod json;
+pub(crate) mod query;
+pub(crate) mod routing;
+pub(crate) mod xml;

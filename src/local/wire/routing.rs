@@ -1,0 +1,329 @@
+//! Which operation of which service in which region a request is for.
+//!
+//! The `SigV4` credential scope names service and region (host names say nothing behind an endpoint URL), then
+//! `Version` and `Action`, or `X-Amz-Target`, name the API and its operation. Signatures are not checked.
+
+use hyper::http::request::Parts;
+use serde_json::Value;
+
+use super::xml::Members;
+use super::{error::ApiError, json, query::Params, xml};
+
+/// The services that are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// Classic ELB, 2012-06-01.
+    Elb,
+    /// EC2, 2016-11-15.
+    Ec2,
+    /// ACM, by JSON.
+    Acm,
+    /// IAM, 2010-05-08.
+    Iam,
+    /// STS, 2011-06-15.
+    Sts,
+}
+
+/// How a service speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// AWS query: form in, XML with a `…Result` out.
+    Query {
+        /// The XML namespace of its answers.
+        namespace: &'static str,
+    },
+    /// EC2 query.
+    Ec2,
+    /// JSON 1.1 by `X-Amz-Target`.
+    Json,
+}
+
+const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
+const ELB_NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/";
+
+impl Service {
+    /// The name in the call log and in fault rules: that of the AWS CLI's command.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Elb => "elb",
+            Self::Ec2 => "ec2",
+            Self::Acm => "acm",
+            Self::Iam => "iam",
+            Self::Sts => "sts",
+        }
+    }
+
+    /// The version of the API; empty for JSON services.
+    pub(crate) fn version(self) -> &'static str {
+        match self {
+            Self::Elb => "2012-06-01",
+            Self::Ec2 => "2016-11-15",
+            Self::Acm => "",
+            Self::Iam => "2010-05-08",
+            Self::Sts => "2011-06-15",
+        }
+    }
+
+    /// How it speaks.
+    pub(crate) fn protocol(self) -> Protocol {
+        match self {
+            Self::Elb => Protocol::Query { namespace: ELB_NAMESPACE },
+            Self::Ec2 => Protocol::Ec2,
+            Self::Acm => Protocol::Json,
+            Self::Iam => Protocol::Query { namespace: "https://iam.amazonaws.com/doc/2010-05-08/" },
+            Self::Sts => Protocol::Query { namespace: "https://sts.amazonaws.com/doc/2011-06-15/" },
+        }
+    }
+
+    /// The refusal of a client that calls too often.
+    pub(crate) fn throttled(self) -> ApiError {
+        match self {
+            Self::Elb | Self::Iam | Self::Sts => ApiError::bad_request("Throttling", "Rate exceeded"),
+            Self::Ec2 => ApiError::new(503, "RequestLimitExceeded", "Request limit exceeded."),
+            Self::Acm => ApiError::bad_request("ThrottlingException", "Rate exceeded"),
+        }
+    }
+
+    fn from_scope(name: &str) -> Option<Self> {
+        match name {
+            "elasticloadbalancing" => Some(Self::Elb),
+            "ec2" => Some(Self::Ec2),
+            "acm" => Some(Self::Acm),
+            "iam" => Some(Self::Iam),
+            "sts" => Some(Self::Sts),
+            _ => None,
+        }
+    }
+}
+
+/// One operation that a client asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// The service.
+    pub(crate) service: Service,
+    /// The region of the credential scope.
+    pub(crate) region: String,
+    /// `CreateLoadBalancer` or the like.
+    pub(crate) operation: String,
+    /// Its parameters.
+    pub(crate) input: Input,
+}
+
+/// The parameters of a call.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// Of the query protocols.
+    Query(Params),
+    /// Of JSON services.
+    Json(Value),
+}
+
+/// The result of a call.
+#[derive(Clone, Debug)]
+pub(crate) enum Output {
+    /// Of the query protocols.
+    Xml(Members),
+    /// Of JSON services.
+    Json(Value),
+}
+
+/// A request that names no operation: how to refuse it.
+#[derive(Clone, Debug)]
+pub(crate) struct Misrouted {
+    /// The protocol that the client seems to speak.
+    pub(crate) protocol: Protocol,
+    /// The refusal.
+    pub(crate) error: ApiError,
+}
+
+/// Finds the call that a request makes.
+pub(crate) fn route(parts: &Parts, body: &[u8]) -> Result<Call, Misrouted> {
+    let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    let guessed =
+        if target.is_some() { Protocol::Json } else { Protocol::Query { namespace: ELB_NAMESPACE } };
+    let refuse = |protocol, error| Misrouted { protocol, error };
+
+    let mut params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    let scope = scope(parts, &params).map_err(|error| {
+        let error = if target.is_some() && error.code == "MissingAuthenticationToken" {
+            ApiError::bad_request("MissingAuthenticationTokenException", "Missing Authentication Token")
+        } else {
+            error
+        };
+        refuse(guessed, error)
+    })?;
+    let Some(service) = Service::from_scope(&scope.service) else {
+        let message = format!("the local AWS does not serve {}", scope.service);
+        let code = if target.is_some() { "UnknownOperationException" } else { "InvalidAction" };
+        return Err(refuse(guessed, ApiError::bad_request(code, message)));
+    };
+    let protocol = service.protocol();
+
+    if protocol == Protocol::Json {
+        let operation = target.and_then(|target| target.rsplit_once('.')).map(|(_, operation)| operation);
+        let operation =
+            operation.ok_or_else(|| refuse(protocol, ApiError::unknown_operation("without X-Amz-Target")))?;
+        let input = json::parse(body).map_err(|error| refuse(protocol, error))?;
+        return Ok(Call {
+            service,
+            region: scope.region,
+            operation: operation.to_owned(),
+            input: Input::Json(input),
+        });
+    }
+
+    params.extend(body);
+    let Some(operation) = params.get("Action").filter(|action| !action.is_empty()).map(str::to_owned) else {
+        let error = ApiError::bad_request("MissingAction", "The request must contain the parameter Action");
+        return Err(refuse(protocol, error));
+    };
+    // EC2 clients of any year speak compatible versions; the other services have one API a version.
+    let version = params.get("Version").unwrap_or_default();
+    if protocol != Protocol::Ec2 && version != service.version() {
+        return Err(refuse(protocol, ApiError::invalid_action(&operation, version)));
+    }
+    Ok(Call { service, region: scope.region, operation, input: Input::Query(params) })
+}
+
+struct Scope {
+    region: String,
+    service: String,
+}
+
+/// Reads `KEY/DATE/REGION/SERVICE/aws4_request` from the Authorization header, or from `X-Amz-Credential`.
+fn scope(parts: &Parts, params: &Params) -> Result<Scope, ApiError> {
+    let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+    let credential = match header {
+        Some(header) => header
+            .strip_prefix("AWS4-HMAC-SHA256")
+            .and_then(|rest| rest.split(',').find_map(|part| part.trim().strip_prefix("Credential="))),
+        None => params.get("X-Amz-Credential"),
+    };
+    let Some(credential) = credential else {
+        return Err(match header {
+            Some(_) => ApiError::new(
+                403,
+                "IncompleteSignature",
+                "Authorization header requires 'Credential' parameter.",
+            ),
+            None => {
+                ApiError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
+            }
+        });
+    };
+    let mut fields = credential.rsplit('/');
+    let (Some("aws4_request"), Some(service), Some(region)) = (fields.next(), fields.next(), fields.next())
+    else {
+        let message = format!("Credential must have 5 slash-delimited elements, got '{credential}'");
+        return Err(ApiError::new(403, "IncompleteSignature", message));
+    };
+    let scope = Scope { region: region.to_owned(), service: service.to_owned() };
+    if is_region(&scope.region) {
+        Ok(scope)
+    } else {
+        let message = format!("Credential should be scoped to a valid region, not '{}'.", scope.region);
+        Err(ApiError::new(403, "SignatureDoesNotMatch", message))
+    }
+}
+
+/// Whether a name has the form of a region's (`us-east-1`, `us-gov-west-1`): it becomes part of host names.
+fn is_region(name: &str) -> bool {
+    let fields: Vec<&str> = name.split('-').collect();
+    let Some((number, words)) = fields.split_last() else { return false };
+    words.len() >= 2
+        && name.len() <= 32
+        && words.iter().all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+        && matches!(number.as_bytes(), [digit] if digit.is_ascii_digit())
+}
+
+/// The body and content type of an answer.
+pub(crate) struct Rendered {
+    /// The content type.
+    pub(crate) content_type: &'static str,
+    /// The body.
+    pub(crate) body: String,
+}
+
+/// Writes a result as the service's clients read it.
+pub(crate) fn render(call: &Call, output: Output, request_id: &str) -> Rendered {
+    match (output, call.service.protocol()) {
+        (Output::Json(value), _) => Rendered { content_type: json::CONTENT_TYPE, body: value.to_string() },
+        (Output::Xml(members), Protocol::Query { namespace }) => {
+            xml_body(xml::query_response(namespace, &call.operation, members, request_id))
+        }
+        (Output::Xml(members), Protocol::Ec2 | Protocol::Json) => {
+            xml_body(xml::ec2_response(EC2_NAMESPACE, &call.operation, members, request_id))
+        }
+    }
+}
+
+/// Writes a refusal in a protocol's envelope.
+pub(crate) fn render_error(protocol: Protocol, error: &ApiError, request_id: &str) -> Rendered {
+    match protocol {
+        Protocol::Query { namespace } => xml_body(xml::query_error(namespace, error, request_id)),
+        Protocol::Ec2 => xml_body(xml::ec2_error(error, request_id)),
+        Protocol::Json => Rendered { content_type: json::CONTENT_TYPE, body: json::error(error).to_string() },
+    }
+}
+
+fn xml_body(body: String) -> Rendered {
+    Rendered { content_type: "text/xml", body }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::*;
+
+    const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/elasticloadbalancing/aws4_request, SignedHeaders=host, Signature=00";
+
+    fn request(headers: &[(&str, &str)], uri: &str) -> Parts {
+        let builder =
+            headers.iter().fold(Request::post(uri), |builder, (name, value)| builder.header(*name, *value));
+        builder.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn the_scope_names_service_and_region() {
+        let parts = request(&[("authorization", SIGNED)], "/");
+        let call = route(&parts, b"Action=DescribeLoadBalancers&Version=2012-06-01").unwrap();
+        assert_eq!(call.service, Service::Elb);
+        assert_eq!(call.region, "eu-west-1");
+        assert_eq!(call.operation, "DescribeLoadBalancers");
+    }
+
+    #[test]
+    fn a_presigned_get_is_routed_by_its_query() {
+        let uri = "/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Credential=k%2F20260101%2Fus-east-1%2Fsts%2Faws4_request";
+        let call = route(&request(&[], uri), b"").unwrap();
+        assert_eq!((call.service, call.operation.as_str()), (Service::Sts, "GetCallerIdentity"));
+    }
+
+    #[test]
+    fn the_target_names_the_operation_of_a_json_service() {
+        let signed = SIGNED.replace("elasticloadbalancing", "acm");
+        let headers =
+            [("authorization", signed.as_str()), ("x-amz-target", "CertificateManager.ListCertificates")];
+        let call = route(&request(&headers, "/"), b"{}").unwrap();
+        assert_eq!((call.service, call.operation.as_str()), (Service::Acm, "ListCertificates"));
+    }
+
+    #[test]
+    fn what_cannot_be_routed_is_refused() {
+        let check = |headers: &[(&str, &str)], body: &str, status: u16, code: &str| {
+            let refused = route(&request(headers, "/"), body.as_bytes()).unwrap_err();
+            assert_eq!((refused.error.status, refused.error.code.as_str()), (status, code));
+        };
+        let elsewhere = SIGNED.replace("elasticloadbalancing", "dynamodb");
+        let bad_region = SIGNED.replace("eu-west-1", "../x");
+        check(&[], "Action=DescribeLoadBalancers", 403, "MissingAuthenticationToken");
+        check(&[("x-amz-target", "A.B")], "{}", 400, "MissingAuthenticationTokenException");
+        check(&[("authorization", "Basic eDp5")], "", 403, "IncompleteSignature");
+        check(&[("authorization", "AWS4-HMAC-SHA256 Credential=a/b")], "", 403, "IncompleteSignature");
+        check(&[("authorization", &bad_region)], "", 403, "SignatureDoesNotMatch");
+        check(&[("authorization", &elsewhere)], "Action=X", 400, "InvalidAction");
+        check(&[("authorization", SIGNED)], "Version=2012-06-01", 400, "MissingAction");
+        check(&[("authorization", SIGNED)], "Action=X&Version=1999-01-01", 400, "InvalidAction");
+    }
+}
