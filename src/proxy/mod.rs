@@ -1,1 +1,3 @@
 //! The proxy that runs on the instances.
+
+pub mod proxy_protocol;
