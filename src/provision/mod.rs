@@ -1,3 +1,5 @@
 //! Spec → desired → observed → plan → execute.
 
+pub mod plan;
+pub mod resource;
 pub mod spec;

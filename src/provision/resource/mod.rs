@@ -1,0 +1,33 @@
+//! The resources of a stack: one file per kind, its key and the form in which what is desired and what is
+//! observed are compared. No AWS SDK type appears here.
+
+mod attributes;
+mod certificate;
+mod health_check;
+mod instance;
+mod key;
+mod listener;
+mod load_balancer;
+mod network;
+mod observed;
+mod policy;
+mod security_group;
+mod stack;
+mod tags;
+
+pub use attributes::{AccessLogs, Attributes};
+pub use certificate::{Certificate, CertificateFiles, CertificateStore};
+pub use health_check::HealthCheck;
+pub use instance::{Instance, InstanceState};
+pub use key::{Kind, ResourceKey};
+pub use listener::{Listener, Protocol};
+pub use load_balancer::{LoadBalancer, Scheme};
+pub use network::{Subnet, Vpc};
+pub use observed::Observed;
+pub use policy::{Policy, PolicyKind};
+pub use security_group::{GroupRule, RuleSource, SecurityGroup};
+pub use stack::{
+    Admission, CertificateSource, DesiredListener, DesiredLoadBalancer, InstanceSelector, Stack,
+    SubnetSelector, VpcSelector,
+};
+pub use tags::{RESOURCE_TAG, STACK_TAG, Tags};

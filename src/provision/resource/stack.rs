@@ -1,0 +1,137 @@
+//! All that is desired of one stack, in the planner's words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Attributes, CertificateFiles, HealthCheck, Protocol, Scheme, Tags};
+
+/// Which VPC a stack is placed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VpcSelector {
+    /// The region's default VPC.
+    Default,
+    /// The one with this id.
+    Id(String),
+    /// The one with all of these tags.
+    Tags(Tags),
+}
+
+/// Which subnets a load balancer is attached to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubnetSelector {
+    /// One in every availability zone that has one.
+    All,
+    /// Exactly these.
+    Ids(BTreeSet<String>),
+    /// Those with all of these tags.
+    Tags(Tags),
+}
+
+/// Which instances serve: the union of both.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceSelector {
+    /// These, whatever their state.
+    pub ids: BTreeSet<String>,
+    /// The running ones with all of these tags; none when it is empty.
+    pub tags: Tags,
+}
+
+/// Where the certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateSource {
+    /// The one with this ARN.
+    Arn(String),
+    /// The issued ACM certificate that covers this domain and expires last.
+    Domain(String),
+    /// Imported from files.
+    Files(CertificateFiles),
+}
+
+/// A listener as it is desired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredListener {
+    /// What clients speak to it.
+    pub protocol: Protocol,
+    /// The port on the instances.
+    pub instance_port: u16,
+    /// What it speaks to the instances.
+    pub instance_protocol: Protocol,
+    /// The predefined SSL policy; none leaves it as AWS sets it.
+    pub ssl_policy: Option<String>,
+}
+
+/// A Classic load balancer as it is desired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredLoadBalancer {
+    /// Its name, unique in its region.
+    pub name: String,
+    /// Who may reach it.
+    pub scheme: Scheme,
+    /// The ranges that its own security group admits to every listener.
+    pub ingress: BTreeSet<String>,
+    /// Its listeners by port.
+    pub listeners: BTreeMap<u16, DesiredListener>,
+    /// The instance ports that get the PROXY header.
+    pub proxy_protocol: BTreeSet<u16>,
+    /// Its attributes.
+    pub attributes: Attributes,
+    /// Its health check.
+    pub health_check: HealthCheck,
+}
+
+impl DesiredLoadBalancer {
+    /// Returns the ports that the load balancer connects to on an instance: those of the listeners and the
+    /// health check's.
+    #[must_use]
+    pub fn instance_ports(&self) -> BTreeSet<u16> {
+        self.listeners
+            .values()
+            .map(|listener| listener.instance_port)
+            .chain(self.health_check.port())
+            .collect()
+    }
+}
+
+/// Whether the load balancer is admitted on the instances' security groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Admission {
+    /// A rule is added to an instance's group where none admits it yet.
+    Managed,
+    /// The user sees to it.
+    Unmanaged,
+}
+
+/// All that is desired of one stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stack {
+    /// Its name; resources are tagged with it.
+    pub name: String,
+    /// The tags on everything that it creates, without those of ownership.
+    pub tags: Tags,
+    /// Which VPC it is placed in.
+    pub vpc: VpcSelector,
+    /// Which subnets its load balancer is attached to.
+    pub subnets: SubnetSelector,
+    /// Which instances serve.
+    pub instances: InstanceSelector,
+    /// Whether the instances' security groups are seen to.
+    pub admission: Admission,
+    /// Where the certificate of its secure listeners comes from.
+    pub certificate: Option<CertificateSource>,
+    /// Its load balancer.
+    pub load_balancer: DesiredLoadBalancer,
+}
+
+impl Stack {
+    /// Returns the name of the load balancer's own security group. It is unique in the VPC and, through its
+    /// tags, leads back to the load balancer even after the spec has renamed it.
+    #[must_use]
+    pub fn security_group_name(load_balancer: &str) -> String {
+        format!("elbws-{load_balancer}")
+    }
+}
