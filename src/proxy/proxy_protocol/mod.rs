@@ -124,16 +124,17 @@ pub enum DecodeError {
 pub fn decode(input: &[u8], versions: Versions) -> Result<Option<Decoded>, DecodeError> {
     let looks_v1 = is_prefix(input, v1::PREFIX);
     let looks_v2 = is_prefix(input, &v2::SIGNATURE);
-    match versions {
-        Versions::V1 if looks_v1 => v1::decode(input),
-        Versions::V2 if looks_v2 => v2::decode(input),
-        Versions::Any if looks_v1 && !input.is_empty() => v1::decode(input),
-        Versions::Any if looks_v2 => v2::decode(input),
-        Versions::V1 | Versions::V2 | Versions::Any => {
-            let whole = |prefix: &[u8]| input.starts_with(prefix);
-            let other = whole(v1::PREFIX) || whole(&v2::SIGNATURE);
-            Err(if other { DecodeError::Version } else { DecodeError::Missing })
-        }
+    let takes_v1 = matches!(versions, Versions::V1 | Versions::Any);
+    let takes_v2 = matches!(versions, Versions::V2 | Versions::Any);
+    if input.is_empty() {
+        Ok(None)
+    } else if looks_v1 && takes_v1 {
+        v1::decode(input)
+    } else if looks_v2 && takes_v2 {
+        v2::decode(input)
+    } else {
+        let whole = input.starts_with(v1::PREFIX) || input.starts_with(&v2::SIGNATURE);
+        Err(if whole { DecodeError::Version } else { DecodeError::Missing })
     }
 }
 

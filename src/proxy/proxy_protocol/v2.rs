@@ -65,10 +65,11 @@ fn addresses(family: u8, body: &[u8]) -> Result<(Origin, &[u8]), DecodeError> {
         0x00 => Ok((Origin::Socket, body)),
         0x11 => {
             let (block, rest) = body.split_first_chunk::<12>().ok_or(short)?;
-            let [a, b, c, d, e, f, g, h, ports @ ..] = *block;
-            let source = IpAddr::V4(Ipv4Addr::new(a, b, c, d));
-            let destination = IpAddr::V4(Ipv4Addr::new(e, f, g, h));
-            Ok((Origin::Proxied(pair(source, destination, ports)), rest))
+            let (source, after) = block.split_first_chunk::<4>().ok_or(short)?;
+            let (destination, ports) = after.split_first_chunk::<4>().ok_or(short)?;
+            let ports = *ports.first_chunk::<4>().ok_or(short)?;
+            let (source, destination) = (Ipv4Addr::from(*source), Ipv4Addr::from(*destination));
+            Ok((Origin::Proxied(pair(source.into(), destination.into(), ports)), rest))
         }
         0x21 => {
             let (source, rest) = body.split_first_chunk::<16>().ok_or(short)?;
