@@ -1,1 +1,7 @@
 //! The local AWS as its clients see it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod client;
+mod command;
+mod server;

@@ -1,0 +1,44 @@
+//! How a command ends: its exit code, and for a failure the chain of causes and a hint.
+
+use std::process::ExitCode;
+
+/// The exit codes of `elbws`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All was done.
+    Done,
+    /// Something failed.
+    Failed,
+    /// The command line or the spec is wrong.
+    Usage,
+    /// The user interrupted it.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 64,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// Why a command failed, and what to do about it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// What failed, with its causes.
+    pub(crate) error: anyhow::Error,
+    /// What the user may do.
+    pub(crate) hint: Option<String>,
+    /// The exit code.
+    pub(crate) exit: Exit,
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self { error, hint: None, exit: Exit::Failed }
+    }
+}

@@ -1,0 +1,92 @@
+//! `elbws local`: the local AWS in the foreground.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::failure::{Exit, Failure};
+use crate::local::server::ServerError;
+use crate::local::{Bound, Config, bind};
+use crate::report;
+
+/// Serve a local AWS: any AWS client may talk to it
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Port of 127.0.0.1 to serve on; 0 takes any free one
+    #[arg(long, default_value_t = 4566)]
+    port: u16,
+    /// Added to a port of a load balancer or an instance to get the one on this machine
+    #[arg(long, value_name = "N", default_value_t = 8000)]
+    port_offset: u16,
+    /// Keep the state in this directory; without it, the state ends with the server
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Count running instances with nothing behind them as healthy
+    #[arg(long)]
+    assume_healthy: bool,
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(arguments))
+}
+
+async fn serve(arguments: Arguments) -> Result<Exit, Failure> {
+    let config = Config {
+        port: arguments.port,
+        port_offset: arguments.port_offset,
+        state_dir: arguments.state,
+        assume_healthy: arguments.assume_healthy,
+        ..Config::default()
+    };
+    // Before `ready` is printed: who reads it may send a signal at once.
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
+    let bound = bind(config).await.map_err(explain)?;
+    report::message(&greeting(&bound));
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let signals = async move {
+        let exit = tokio::select! {
+            _ = interrupt.recv() => Exit::Interrupted,
+            _ = terminate.recv() => Exit::Done,
+        };
+        // The server listens for it until it has ended.
+        let _ = stop.send(());
+        exit
+    };
+    let server = bound.serve(async {
+        let _ = stopped.await;
+    });
+    let (exit, ()) = tokio::join!(signals, server);
+    Ok(exit)
+}
+
+fn greeting(bound: &Bound) -> String {
+    let endpoint = bound.endpoint_url();
+    format!(
+        "ready: the local AWS serves on {endpoint}\n\
+         use it by `elbws … --local`, or from any AWS client:\n\
+         \x20 export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1"
+    )
+}
+
+fn explain(error: ServerError) -> Failure {
+    let hint = match &error {
+        ServerError::PortInUse { .. } => {
+            Some("end what listens there (another `elbws local`?), or take another port by --port".to_owned())
+        }
+        ServerError::State(_) => {
+            Some("give another directory by --state, or move the old state away to start empty".to_owned())
+        }
+        ServerError::Listen { .. } => None,
+    };
+    Failure { error: error.into(), hint, exit: Exit::Failed }
+}
