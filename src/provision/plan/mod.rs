@@ -1,15 +1,33 @@
 //! Desired and observed → a plan: match, diff, replace, order. Pure and synchronous: it takes no clock and
 //! does no I/O, and the same input gives the same plan.
 
+mod certificate;
+mod failure;
+mod fields;
+mod listener;
+mod load_balancer;
 mod operation;
+mod order;
+mod placement;
+mod policy;
+mod saved;
+mod security_group;
+mod settings;
+mod target;
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+pub use failure::PlanError;
+pub use fields::KNOWN_AFTER_APPLY;
 pub use operation::{IamName, NewListener, NewRule, NewRuleSource, Operation, Reference, TagChange};
 
-use super::resource::ResourceKey;
+pub use saved::{SavedPlan, SavedPlanError};
+
+use self::load_balancer::Scene;
+use self::order::Draft;
+use super::resource::{LoadBalancer, Observed, ResourceKey, Stack};
 
 /// What happens to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -90,4 +108,99 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// The operations, in an order that respects what each one needs.
     pub steps: Vec<Step>,
+}
+
+/// What to do about a load balancer of the stack's name that nobody's tags claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Adoption {
+    /// Refuse to touch it.
+    Refuse,
+    /// Take it over.
+    Adopt,
+}
+
+/// Plans how `observed` becomes `stack`.
+///
+/// # Errors
+///
+/// Everything that stands in the way, at once.
+pub fn plan(stack: &Stack, observed: &Observed, adoption: Adoption) -> Result<Plan, Vec<PlanError>> {
+    let mut errors = Vec::new();
+    let mut warnings = Vec::new();
+    let mut draft = Draft::default();
+    let found = owned(stack, observed, adoption, &mut errors);
+    let placement = placement::place(stack, observed, found, &mut errors, &mut warnings);
+    let certificate = certificate::plan(stack, observed, &mut draft, &mut errors);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    for warning in warnings {
+        draft.warn(warning);
+    }
+    let security_group = security_group::plan(stack, observed, &placement.vpc, &mut draft);
+    let replaced = found.filter(|found| load_balancer::requires_replacement(stack, &placement.vpc, found));
+    let current = found.filter(|_| replaced.is_none());
+    let scene = Scene { stack, observed, placement, current, replaced, certificate, security_group };
+
+    security_group::plan_admissions(stack, observed, &scene.placement, &scene.security_group, &mut draft);
+    load_balancer::plan(&scene, &mut draft);
+    listener::plan(&scene, &mut draft);
+    policy::plan_backends(&scene, &mut draft);
+    policy::plan_deletions(&scene, &mut draft);
+    settings::plan_attributes(&scene, &mut draft);
+    settings::plan_health_check(&scene, &mut draft);
+    target::plan(&scene, &mut draft);
+
+    let renamed = observed
+        .load_balancers
+        .iter()
+        .filter(|other| other.name != stack.load_balancer.name && other.tags.are_of(&stack.name));
+    for other in renamed {
+        load_balancer::plan_deletion(other, &mut draft);
+    }
+    security_group::plan_deletions(&stack.name, observed, Some(&scene.security_group), &mut draft);
+    certificate::plan_deletions(&stack.name, observed, scene.certificate.as_ref(), &mut draft);
+    Ok(draft.finish(stack.name.clone(), observed.region.clone()))
+}
+
+/// Plans the deletion of all that carries the tags of the stack called `stack`.
+#[must_use]
+pub fn destroy(stack: &str, observed: &Observed) -> Plan {
+    let mut draft = Draft::default();
+    for balancer in &observed.load_balancers {
+        if balancer.tags.are_of(stack) {
+            load_balancer::plan_deletion(balancer, &mut draft);
+        } else {
+            draft.warn(format!(
+                "load balancer {} does not carry the stack's tags and is left alone",
+                balancer.name
+            ));
+        }
+    }
+    security_group::plan_admission_deletions(stack, observed, &mut draft);
+    security_group::plan_deletions(stack, observed, None, &mut draft);
+    certificate::plan_deletions(stack, observed, None, &mut draft);
+    draft.finish(stack.to_owned(), observed.region.clone())
+}
+
+fn owned<'a>(
+    stack: &Stack,
+    observed: &'a Observed,
+    adoption: Adoption,
+    errors: &mut Vec<PlanError>,
+) -> Option<&'a LoadBalancer> {
+    let found = observed.load_balancer(&stack.load_balancer.name)?;
+    let refused = match (found.tags.owner(), adoption) {
+        (Some(owner), _) => owner != stack.name,
+        (None, Adoption::Refuse) => true,
+        (None, Adoption::Adopt) => false,
+    };
+    if refused {
+        errors.push(PlanError::NotOwned {
+            name: found.name.clone(),
+            owner: found.tags.owner().map(str::to_owned),
+        });
+    }
+    Some(found)
 }

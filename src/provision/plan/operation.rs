@@ -58,8 +58,8 @@ impl NewRuleSource {
     #[must_use]
     pub fn is(&self, observed: &RuleSource) -> bool {
         match (self, observed) {
-            (Self::Cidr(new), RuleSource::Cidr(old)) => new == old,
-            (Self::Group(Reference::Existing(new)), RuleSource::Group(old)) => new == old,
+            (Self::Cidr(new), RuleSource::Cidr(old))
+            | (Self::Group(Reference::Existing(new)), RuleSource::Group(old)) => new == old,
             (Self::Cidr(_) | Self::Group(_), _) => false,
         }
     }

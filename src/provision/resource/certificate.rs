@@ -34,6 +34,8 @@ pub struct CertificateFiles {
     pub fingerprint: String,
     /// The names that the leaf is for.
     pub domains: Vec<String>,
+    /// The type and size of its key in ACM's words, `EC_prime256v1`.
+    pub key_algorithm: String,
 }
 
 /// A certificate in ACM or IAM.
@@ -47,6 +49,8 @@ pub struct Certificate {
     pub issued: bool,
     /// Its subject and alternative names, wildcards included.
     pub domains: Vec<String>,
+    /// The type and size of its key in ACM's words, `EC_prime256v1`; unknown for IAM.
+    pub key_algorithm: Option<String>,
     /// When it expires, in seconds since the Unix epoch.
     pub not_after: Option<i64>,
     /// The SHA-256 of the leaf's DER form in lower-case hexadecimal; read only for certificates of the stack.

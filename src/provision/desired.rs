@@ -1,0 +1,130 @@
+//! Spec → desired: pure and complete. Whatever the spec left out has its default by now; whatever needs AWS to
+//! answer stays a selector, which the planner resolves.
+
+use std::collections::BTreeMap;
+
+use super::resource::{
+    AccessLogs, Admission, Attributes, CertificateFiles, CertificateSource, CertificateStore,
+    DesiredListener, DesiredLoadBalancer, HealthCheck, InstanceSelector, Protocol, Scheme, Stack,
+    SubnetSelector, Tags, VpcSelector,
+};
+use super::spec::{self, ClassicListener, ClassicLoadBalancer, ClassicProtocol, LoadBalancer, Spec};
+
+/// What the files of a certificate were found to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateContent {
+    /// The SHA-256 of the leaf's DER form, in lower-case hexadecimal.
+    pub fingerprint: String,
+    /// The names that the leaf is for.
+    pub domains: Vec<String>,
+    /// The type and size of its key in ACM's words.
+    pub key_algorithm: String,
+}
+
+/// Returns what the spec desires. `content` is what the certificate's files hold, and is needed where the spec
+/// names files; without it such a certificate is left out.
+#[must_use]
+pub fn desired(spec: &Spec, content: Option<CertificateContent>) -> Stack {
+    let LoadBalancer::Classic(balancer) = &spec.load_balancer;
+    Stack {
+        name: spec.stack.to_string(),
+        tags: tags(&spec.tags),
+        vpc: match &spec.network.vpc {
+            spec::VpcSelector::Default => VpcSelector::Default,
+            spec::VpcSelector::Id(id) => VpcSelector::Id(id.clone()),
+            spec::VpcSelector::Tags(wanted) => VpcSelector::Tags(tags(wanted)),
+        },
+        subnets: match &spec.network.subnets {
+            spec::SubnetSelector::All => SubnetSelector::All,
+            spec::SubnetSelector::Ids(ids) => SubnetSelector::Ids(ids.iter().cloned().collect()),
+            spec::SubnetSelector::Tags(wanted) => SubnetSelector::Tags(tags(wanted)),
+        },
+        instances: InstanceSelector {
+            ids: spec.instances.ids.iter().cloned().collect(),
+            tags: tags(&spec.instances.tags),
+        },
+        admission: if spec.instances.manage_security_group {
+            Admission::Managed
+        } else {
+            Admission::Unmanaged
+        },
+        certificate: spec.certificate.as_ref().and_then(|wanted| certificate(&wanted.source, content)),
+        load_balancer: classic(balancer),
+    }
+}
+
+fn tags(tags: &BTreeMap<String, String>) -> Tags {
+    Tags(tags.clone())
+}
+
+fn certificate(
+    source: &spec::CertificateSource,
+    content: Option<CertificateContent>,
+) -> Option<CertificateSource> {
+    match source {
+        spec::CertificateSource::Arn(arn) => Some(CertificateSource::Arn(arn.clone())),
+        spec::CertificateSource::Domain(domain) => Some(CertificateSource::Domain(domain.clone())),
+        spec::CertificateSource::Files(files) => content.map(|content| {
+            CertificateSource::Files(CertificateFiles {
+                certificate: files.certificate.clone(),
+                private_key: files.private_key.clone(),
+                chain: files.chain.clone(),
+                store: match files.store {
+                    spec::CertificateStore::Acm => CertificateStore::Acm,
+                    spec::CertificateStore::Iam => CertificateStore::Iam,
+                },
+                fingerprint: content.fingerprint,
+                domains: content.domains,
+                key_algorithm: content.key_algorithm,
+            })
+        }),
+    }
+}
+
+fn classic(balancer: &ClassicLoadBalancer) -> DesiredLoadBalancer {
+    DesiredLoadBalancer {
+        name: balancer.name.to_string(),
+        scheme: match balancer.scheme {
+            spec::Scheme::InternetFacing => Scheme::InternetFacing,
+            spec::Scheme::Internal => Scheme::Internal,
+        },
+        ingress: balancer.ingress.iter().map(ToString::to_string).collect(),
+        listeners: balancer.listeners.iter().map(|found| (found.port, listener(found))).collect(),
+        proxy_protocol: balancer.proxy_protocol.clone(),
+        attributes: Attributes {
+            idle_timeout: balancer.idle_timeout.get(),
+            connection_draining: balancer.connection_draining.map(spec::Seconds::get),
+            cross_zone: balancer.cross_zone,
+            access_logs: balancer.access_logs.as_ref().map(|logs| AccessLogs {
+                bucket: logs.bucket.clone(),
+                prefix: logs.prefix.clone().unwrap_or_default(),
+                interval: logs.interval_minutes.into(),
+            }),
+        },
+        health_check: HealthCheck {
+            target: balancer.health_check.target.to_string(),
+            interval: balancer.health_check.interval.get(),
+            timeout: balancer.health_check.timeout.get(),
+            healthy_threshold: balancer.health_check.healthy_threshold.into(),
+            unhealthy_threshold: balancer.health_check.unhealthy_threshold.into(),
+        },
+    }
+}
+
+fn listener(listener: &ClassicListener) -> DesiredListener {
+    DesiredListener {
+        protocol: protocol(listener.protocol),
+        instance_port: listener.instance_port,
+        instance_protocol: protocol(listener.instance_protocol),
+        ssl_policy: listener.ssl_policy.clone(),
+    }
+}
+
+fn protocol(protocol: ClassicProtocol) -> Protocol {
+    match protocol {
+        ClassicProtocol::Tcp => Protocol::Tcp,
+        ClassicProtocol::Ssl => Protocol::Ssl,
+        ClassicProtocol::Http => Protocol::Http,
+        ClassicProtocol::Https => Protocol::Https,
+    }
+}

@@ -1,0 +1,161 @@
+//! Why a stack cannot be planned.
+
+use crate::provision::resource::{SubnetSelector, Tags, VpcSelector};
+
+/// Why a stack cannot be planned against what was observed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// Nothing fits `network.vpc`.
+    #[error("network.vpc: {region} has {}", no_vpc(selector))]
+    NoVpc {
+        /// The region.
+        region: String,
+        /// What was asked for.
+        selector: VpcSelector,
+    },
+    /// More than one VPC fits `network.vpc`.
+    #[error("network.vpc: the tags fit {} VPCs: {}", vpcs.len(), vpcs.join(", "))]
+    SeveralVpcs {
+        /// Their ids.
+        vpcs: Vec<String>,
+    },
+    /// Nothing fits `network.subnets`.
+    #[error("network.subnets: {vpc} has {}", no_subnets(selector))]
+    NoSubnets {
+        /// The VPC.
+        vpc: String,
+        /// What was asked for.
+        selector: SubnetSelector,
+    },
+    /// A subnet was named that does not exist or is in another VPC.
+    #[error("network.subnets: {vpc} has no subnet {subnet}")]
+    UnknownSubnet {
+        /// The VPC.
+        vpc: String,
+        /// The subnet's id.
+        subnet: String,
+    },
+    /// A load balancer takes one subnet per zone.
+    #[error("network.subnets: {} are in the same availability zone, {zone}", subnets.join(" and "))]
+    SubnetsShareZone {
+        /// The zone.
+        zone: String,
+        /// The subnets' ids.
+        subnets: Vec<String>,
+    },
+    /// An instance was named that EC2 does not know.
+    #[error("instances.ids: there is no instance {id} in {region}")]
+    UnknownInstance {
+        /// The instance's id.
+        id: String,
+        /// The region.
+        region: String,
+    },
+    /// An instance is in another VPC than the load balancer.
+    #[error("instance {id} is in {found}, and the load balancer's VPC is {vpc}")]
+    InstanceInOtherVpc {
+        /// The instance's id.
+        id: String,
+        /// Its VPC.
+        found: String,
+        /// The load balancer's VPC.
+        vpc: String,
+    },
+    /// The certificate named by ARN does not exist.
+    #[error("certificate.arn: there is no certificate {arn}")]
+    UnknownCertificate {
+        /// The ARN.
+        arn: String,
+    },
+    /// The certificate named by ARN is not issued.
+    #[error("certificate.arn: {arn} is not issued")]
+    CertificateNotIssued {
+        /// The ARN.
+        arn: String,
+    },
+    /// No issued certificate covers the domain.
+    #[error("certificate.domain: ACM in {region} has no issued certificate that covers {domain}")]
+    NoCertificateCovers {
+        /// The domain.
+        domain: String,
+        /// The region.
+        region: String,
+    },
+    /// A load balancer has the name and is not the stack's.
+    #[error("load balancer {name} exists and {}", owned_by(owner.as_deref()))]
+    NotOwned {
+        /// The load balancer's name.
+        name: String,
+        /// The stack that owns it, if one does.
+        owner: Option<String>,
+    },
+}
+
+impl PlanError {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NoVpc { selector: VpcSelector::Default, .. } => {
+                "name a VPC by id or tags, or create the default one with `aws ec2 create-default-vpc`".into()
+            }
+            Self::NoVpc { .. } => "list what there is with `aws ec2 describe-vpcs`, and check the region".into(),
+            Self::SeveralVpcs { .. } => "name one by its id, or add a tag that only one of them has".into(),
+            Self::NoSubnets { .. } | Self::UnknownSubnet { .. } => {
+                "list what there is with `aws ec2 describe-subnets`".into()
+            }
+            Self::SubnetsShareZone { .. } => "keep one subnet of each availability zone".into(),
+            Self::UnknownInstance { .. } => {
+                "check the id and the region; terminated instances cannot be registered".into()
+            }
+            Self::InstanceInOtherVpc { vpc, .. } => {
+                format!("choose instances in {vpc}, or set network.vpc to the instances' VPC")
+            }
+            Self::UnknownCertificate { .. } => {
+                "check the ARN; an ACM certificate must be in the load balancer's region".into()
+            }
+            Self::CertificateNotIssued { .. } => {
+                "finish its validation; `aws acm describe-certificate` shows what is pending".into()
+            }
+            Self::NoCertificateCovers { domain, .. } => format!(
+                "request one with `aws acm request-certificate --domain-name {domain} --validation-method DNS`, \
+                 or import yours with certificate.files"
+            ),
+            Self::NotOwned { owner: None, .. } => {
+                "choose another load_balancer.name, or take it over with --adopt: its settings then become the spec's"
+                    .into()
+            }
+            Self::NotOwned { owner: Some(owner), .. } => {
+                format!("choose another load_balancer.name, or destroy the stack {owner} first")
+            }
+        }
+    }
+}
+
+fn owned_by(owner: Option<&str>) -> String {
+    match owner {
+        None => "was not made by elbws".to_owned(),
+        Some(stack) => format!("belongs to the stack {stack}"),
+    }
+}
+
+fn no_vpc(selector: &VpcSelector) -> String {
+    match selector {
+        VpcSelector::Default => "no default VPC".to_owned(),
+        VpcSelector::Id(id) => format!("no VPC {id}"),
+        VpcSelector::Tags(tags) => format!("no VPC with the tags {}", listed(tags)),
+    }
+}
+
+fn no_subnets(selector: &SubnetSelector) -> String {
+    match selector {
+        SubnetSelector::All | SubnetSelector::Ids(_) => "no subnets".to_owned(),
+        SubnetSelector::Tags(tags) => format!("no subnet with the tags {}", listed(tags)),
+    }
+}
+
+/// Lists tags as `Key=value, …`.
+pub(super) fn listed(tags: &Tags) -> String {
+    let pairs: Vec<String> = tags.0.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    pairs.join(", ")
+}
