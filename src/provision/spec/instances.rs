@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::item::{Item, Read};
+use super::problem::Problems;
+use super::shape::{Field, Kind, Need, Object};
+use super::{tags, text};
+
 /// The instances that are registered: the union of both forms. At least one of the two is not empty.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Instances {
@@ -13,4 +18,32 @@ pub struct Instances {
     pub tags: BTreeMap<String, String>,
     /// Whether the load balancer is admitted to the instance ports on the instances' security group.
     pub manage_security_group: bool,
+}
+
+pub(super) static INSTANCES: Object = Object {
+    name: "instances",
+    need: Need::AtLeastOne(&["ids", "tags"], "for example instances: { tags: { App: chat } }"),
+    gate: None,
+    fields: &[
+        Field::new(
+            "ids",
+            Kind::List { of: &Kind::Text(&text::INSTANCE), min: 1, max: 1000 },
+            "Instances by id.",
+        ),
+        Field::new("tags", tags::FILTER, "Running instances that have all of these tags, key and value."),
+        Field::new(
+            "manage_security_group",
+            Kind::Boolean,
+            "Whether the load balancer is admitted to the instance ports on the instances\' security group.",
+        )
+        .default("true"),
+    ],
+};
+
+pub(super) fn decode(item: &Item, problems: &mut Problems) -> Read<Instances> {
+    item.as_map()?;
+    let ids = item.texts("ids", problems);
+    let tags = item.tags("tags");
+    let manage_security_group = item.boolean("manage_security_group", true);
+    Ok(Instances { ids: ids?, tags: tags?, manage_security_group: manage_security_group? })
 }

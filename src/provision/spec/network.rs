@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::item::{Item, Read, Value};
+use super::problem::Problems;
+use super::shape::{Field, Kind, Need, Object};
+use super::{tags, text};
+
 /// The VPC and the subnets of the load balancer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Network {
@@ -35,4 +40,59 @@ pub enum SubnetSelector {
     Ids(Vec<String>),
     /// Those that have all of these tags.
     Tags(BTreeMap<String, String>),
+}
+
+pub(super) static NETWORK: Object = Object {
+    name: "network",
+    need: Need::Nothing,
+    gate: None,
+    fields: &[
+        Field::new(
+            "vpc",
+            Kind::OneOf {
+                what: "default, a VPC id or a mapping with tags",
+                forms: &[Kind::Text(&text::VPC), Kind::Object(&tags::SELECTOR)],
+            },
+            "The VPC: `default`, `vpc-…`, or `{ tags: {…} }` for the one VPC that has all of them.",
+        )
+        .default("default"),
+        Field::new(
+            "subnets",
+            Kind::OneOf {
+                what: "all, a list of subnet ids or a mapping with tags",
+                forms: &[
+                    Kind::Choice(&ALL),
+                    Kind::List { of: &Kind::Text(&text::SUBNET), min: 1, max: 100 },
+                    Kind::Object(&tags::SELECTOR),
+                ],
+            },
+            "The subnets, one in each availability zone: `all`, a list of `subnet-…`, or `{ tags: {…} }`.",
+        )
+        .default("all"),
+    ],
+};
+
+static ALL: super::shape::Choice = super::shape::Choice { values: &["all"], hints: &[] };
+
+pub(super) fn decode(item: Option<&Item>, problems: &mut Problems) -> Read<Network> {
+    let Some(item) = item else {
+        return Ok(Network { vpc: VpcSelector::Default, subnets: SubnetSelector::All });
+    };
+    let vpc = match item.get("vpc") {
+        None => Ok(VpcSelector::Default),
+        Some(vpc) => match &vpc.value {
+            Value::Text(text) if text == "default" => Ok(VpcSelector::Default),
+            Value::Map(_) => vpc.tags("tags").map(VpcSelector::Tags),
+            _ => vpc.as_text().map(|id| VpcSelector::Id(id.to_owned())),
+        },
+    };
+    let subnets = match item.get("subnets") {
+        None => Ok(SubnetSelector::All),
+        Some(subnets) => match &subnets.value {
+            Value::Text(_) => Ok(SubnetSelector::All),
+            Value::Map(_) => subnets.tags("tags").map(SubnetSelector::Tags),
+            _ => item.texts("subnets", problems).map(SubnetSelector::Ids),
+        },
+    };
+    Ok(Network { vpc: vpc?, subnets: subnets? })
 }

@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::Serialize;
 
-use super::{HealthCheck, Scheme};
-use crate::provision::spec::{LoadBalancerName, Seconds};
+use super::listeners::{HasCertificate, Listeners};
+use super::{HealthCheck, HealthTarget, Scheme, health_check};
+use crate::provision::spec::item::{Invalid, Item, Read, Value};
+use crate::provision::spec::problem::{Problems, Refusal};
+use crate::provision::spec::text::reserved_prefix;
+use crate::provision::spec::{LoadBalancerName, Seconds, StackName};
 
 /// A Classic load balancer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -117,4 +121,104 @@ pub struct AccessLogs {
     pub prefix: Option<String>,
     /// How often they are written, in minutes: 5 or 60.
     pub interval_minutes: u8,
+}
+
+/// What the load balancer offers to the proxy, known before the rest of either is read.
+#[derive(Debug)]
+pub(in crate::provision::spec) struct Front {
+    pub(in crate::provision::spec) listeners: Vec<ClassicListener>,
+    pub(in crate::provision::spec) proxy_protocol: BTreeSet<u16>,
+}
+
+pub(in crate::provision::spec) fn decode_front(
+    item: &Item,
+    certificate: HasCertificate,
+    problems: &mut Problems,
+) -> Read<Front> {
+    item.as_map()?;
+    let listeners = Listeners::decode(item, certificate, problems)?;
+    let proxy_protocol = listeners.proxy_protocol(item, problems);
+    Ok(Front { listeners: listeners.all()?, proxy_protocol: proxy_protocol? })
+}
+
+/// Decodes the whole; `check` is the health check's target where the spec gives none.
+pub(in crate::provision::spec) fn decode(
+    item: &Item,
+    stack: Read<&StackName>,
+    front: Read<Front>,
+    check: HealthTarget,
+    problems: &mut Problems,
+) -> Read<ClassicLoadBalancer> {
+    item.as_map()?;
+    let name = name(item, stack, problems);
+    let ingress = ingress(item, problems);
+    let access_logs = access_logs(item.get("access_logs"), problems);
+    let health_check = health_check::decode(item.get("health_check"), check, problems);
+    if item.boolean("deletion_protection", false).is_ok_and(|on| on) {
+        let refusal =
+            Refusal::new("a Classic load balancer has no deletion protection").hint("remove the field");
+        item.at("deletion_protection").report(problems, refusal);
+    }
+    let connection_draining = match item.get("connection_draining").map(|item| (item, &item.value)) {
+        None | Some((_, Value::Boolean(true))) => Some(DRAINING),
+        Some((_, Value::Boolean(false))) => None,
+        Some((item, _)) => Some(item.as_seconds()?),
+    };
+    let scheme = match item.text("scheme")? {
+        Some("internal") => Scheme::Internal,
+        Some(_) | None => Scheme::InternetFacing,
+    };
+    let front = front?;
+    Ok(ClassicLoadBalancer {
+        name: name?,
+        scheme,
+        ingress: ingress?,
+        idle_timeout: item.seconds("idle_timeout", IDLE_TIMEOUT)?,
+        cross_zone: item.boolean("cross_zone", true)?,
+        access_logs: access_logs?,
+        listeners: front.listeners,
+        proxy_protocol: front.proxy_protocol,
+        connection_draining,
+        health_check: health_check?,
+    })
+}
+
+/// WebSockets are silent for minutes; AWS's own default of a minute cuts them.
+const IDLE_TIMEOUT: Seconds = Seconds(3600);
+const DRAINING: Seconds = Seconds(300);
+
+fn name(item: &Item, stack: Read<&StackName>, problems: &mut Problems) -> Read<LoadBalancerName> {
+    if let Some(name) = item.text("name")? {
+        return Ok(LoadBalancerName(name.to_owned()));
+    }
+    let stack = stack?.as_str();
+    match reserved_prefix(stack) {
+        Ok(()) => Ok(LoadBalancerName(stack.to_owned())),
+        Err(refusal) => {
+            let hint = "give load_balancer.name, whose default is the stack";
+            item.report(problems, Refusal::new(refusal.reason).hint(hint));
+            Err(Invalid)
+        }
+    }
+}
+
+fn ingress(item: &Item, problems: &mut Problems) -> Read<Vec<IpNet>> {
+    if item.get("ingress").is_none() {
+        return Ok(vec![IpNet::V4(Ipv4Net::default())]);
+    }
+    let texts = item.texts("ingress", problems)?;
+    texts.iter().map(|text| text.parse().map_err(|_| Invalid)).collect()
+}
+
+fn access_logs(item: Option<&Item>, problems: &mut Problems) -> Read<Option<AccessLogs>> {
+    let Some(item) = item else { return Ok(None) };
+    item.as_map()?;
+    let interval_minutes = item.number("interval")?.unwrap_or(60);
+    if !matches!(interval_minutes, 5 | 60) {
+        let refusal =
+            Refusal::new(format!("access logs are written every 5 or 60 minutes, not {interval_minutes}"));
+        item.at("interval").report(problems, refusal.hint("write 5 or 60"));
+    }
+    let bucket = item.text("bucket")?.ok_or(Invalid)?.to_owned();
+    Ok(Some(AccessLogs { bucket, prefix: item.text("prefix")?.map(str::to_owned), interval_minutes }))
 }

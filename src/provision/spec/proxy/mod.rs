@@ -1,11 +1,18 @@
 //! `proxy:`, the bundled proxy on every instance.
 
+mod decode;
+mod fields;
+mod fronted;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::Serialize;
+
+pub(super) use decode::{decode, health};
+pub(super) use fields::PROXY;
 
 use super::Seconds;
 
@@ -54,6 +61,15 @@ pub struct Bind {
     pub address: Option<IpAddr>,
     /// The port.
     pub port: u16,
+}
+
+impl Bind {
+    /// Returns whether the two cannot both be listened on.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let every = |bind: &Self| bind.address.is_none_or(|address| address.is_unspecified());
+        self.port == other.port && (self.address == other.address || every(self) || every(other))
+    }
 }
 
 /// Writes `8081`, `127.0.0.1:9145` or `[::1]:9145`.

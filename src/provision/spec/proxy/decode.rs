@@ -1,0 +1,174 @@
+//! Reading `proxy:`, and what must hold between it and the load balancer in front of it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use super::{AccessLog, Bind, Deploy, Proxy, Route, UrlScheme};
+use crate::provision::spec::Seconds;
+use crate::provision::spec::item::{Invalid, Item, Read, Value};
+use crate::provision::spec::load_balancer::Front;
+use crate::provision::spec::problem::{Problems, Refusal};
+
+const HEALTH: Bind = Bind { address: None, port: 8081 };
+const METRICS: Bind = Bind { address: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)), port: 9145 };
+const DRAIN: Seconds = Seconds(300);
+/// The blog post's applications: the WebSocket server and the web server.
+const ROUTES: [(&str, &str); 2] = [("/ws/", "127.0.0.1:9000"), ("/", "127.0.0.1:8000")];
+
+/// Decodes `proxy:`. Where it is absent the proxy runs with its defaults; `false` turns it off.
+pub(in crate::provision::spec) fn decode(
+    item: Option<&Item>,
+    front: Read<&Front>,
+    problems: &mut Problems,
+) -> Read<Option<Proxy>> {
+    let absent = Item::absent("proxy");
+    let item = item.unwrap_or(&absent);
+    match item.value {
+        Value::Boolean(false) => return Ok(None),
+        Value::Invalid => return Err(Invalid),
+        _ => {}
+    }
+    let health = health(item);
+    let metrics = metrics(item);
+    let routes = routes(item, problems);
+    let deploy = deploy(item, problems);
+    let trusted = trusted(item, problems);
+    let given_listen = item.get("listen").map(|listen| listen_list(listen, problems)).transpose();
+    let front = front?;
+    let listen = given_listen?.unwrap_or_else(|| {
+        let mut ports: Vec<_> = front.listeners.iter().map(|listener| listener.instance_port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports.into_iter().map(|port| Bind { address: None, port }).collect()
+    });
+    let fronted = super::fronted::Fronted { item, front, listen: &listen };
+    let accept = fronted.accept(problems);
+    let redirect_http = fronted.redirect_http(problems);
+    let scheme_by_port = scheme_by_port(item, front);
+    let proxy = Proxy {
+        health: health?,
+        metrics: metrics?,
+        redirect_http: redirect_http?,
+        routes: routes?,
+        accept: accept?,
+        trusted: trusted?,
+        scheme_by_port: scheme_by_port?,
+        tunnel_idle: item.get("tunnel_idle").map(Item::as_seconds).transpose()?,
+        header_timeout: item.get("header_timeout").map(Item::as_seconds).transpose()?,
+        request_timeout: item.get("request_timeout").map(Item::as_seconds).transpose()?,
+        drain: item.seconds("drain", DRAIN)?,
+        workers: item.number("workers")?,
+        max_connections: item.number("max_connections")?,
+        access_log: match item.text("access_log")? {
+            None | Some("off") => AccessLog::Off,
+            Some("stdout") => AccessLog::Stdout,
+            Some(path) => AccessLog::Path(path.to_owned()),
+        },
+        deploy: deploy?,
+        listen,
+    };
+    super::fronted::check_addresses(item, &proxy, problems);
+    Ok(Some(proxy))
+}
+
+/// The health address alone, which the load balancer's default health check needs.
+pub(in crate::provision::spec) fn health(item: &Item) -> Read<Bind> {
+    item.get("health").map_or(Ok(HEALTH), bind)
+}
+
+fn bind(item: &Item) -> Read<Bind> {
+    if let Value::Text(text) = &item.value {
+        let address: SocketAddr = text.parse().map_err(|_| Invalid)?;
+        return Ok(Bind { address: Some(address.ip()), port: address.port() });
+    }
+    Ok(Bind { address: None, port: item.as_number()? })
+}
+
+fn metrics(item: &Item) -> Read<Option<Bind>> {
+    match item.get("metrics").map(|item| (item, &item.value)) {
+        None | Some((_, Value::Boolean(true))) => Ok(Some(METRICS)),
+        Some((_, Value::Boolean(false))) => Ok(None),
+        Some((item, _)) => bind(item).map(Some),
+    }
+}
+
+fn listen_list(item: &Item, problems: &mut Problems) -> Read<Vec<Bind>> {
+    let Value::List(items) = &item.value else { return Ok(vec![bind(item)?]) };
+    let mut binds: Vec<Bind> = Vec::new();
+    for item in items {
+        let bind = bind(item)?;
+        if let Some(other) = binds.iter().find(|other| other.overlaps(&bind)) {
+            item.report(problems, Refusal::new(format!("{bind} and {other} are one address to listen on")));
+        }
+        binds.push(bind);
+    }
+    Ok(binds)
+}
+
+fn trusted(item: &Item, problems: &mut Problems) -> Read<Vec<IpNet>> {
+    item.texts("trusted", problems)?.iter().map(|text| text.parse().map_err(|_| Invalid)).collect()
+}
+
+fn routes(item: &Item, problems: &mut Problems) -> Read<Vec<Route>> {
+    let Some(list) = item.get("routes") else {
+        return Ok(ROUTES.map(|(path, to)| Route { path: path.to_owned(), upstream: to.to_owned() }).into());
+    };
+    let mut routes: Vec<Read<Route>> = Vec::new();
+    for (at, item) in list.as_list()?.iter().enumerate() {
+        let route = route(item);
+        if let Ok(route) = &route {
+            let first =
+                routes.iter().position(|other| other.as_ref().is_ok_and(|other| other.path == route.path));
+            if let Some(first) = first {
+                let refusal =
+                    Refusal::new(format!("this route can never match, routes[{first}] has the same path"))
+                        .hint(format!("remove routes[{first}] or routes[{at}], or give one a longer path"));
+                item.at("path").report(problems, refusal);
+            }
+        }
+        routes.push(route);
+    }
+    routes.into_iter().collect()
+}
+
+fn route(item: &Item) -> Read<Route> {
+    Ok(Route {
+        path: item.text("path")?.ok_or(Invalid)?.to_owned(),
+        upstream: item.text("upstream")?.ok_or(Invalid)?.to_owned(),
+    })
+}
+
+fn scheme_by_port(item: &Item, front: &Front) -> Read<BTreeMap<u16, UrlScheme>> {
+    let scheme = |secure| if secure { UrlScheme::Https } else { UrlScheme::Http };
+    match item.get("scheme_by_port") {
+        None => Ok(front.listeners.iter().map(|l| (l.port, scheme(l.protocol.is_secure()))).collect()),
+        Some(map) => map
+            .as_map()?
+            .iter()
+            .map(|(port, item)| Ok((port.parse().map_err(|_| Invalid)?, scheme(item.as_text()? == "https"))))
+            .collect(),
+    }
+}
+
+fn deploy(item: &Item, problems: &mut Problems) -> Read<Deploy> {
+    let Some(item) = item.get("deploy") else { return Ok(Deploy::None) };
+    item.as_map()?;
+    match (item.text("via")?, item.text("bucket")?) {
+        (Some("ssm"), Some(bucket)) => Ok(Deploy::Ssm { bucket: bucket.to_owned() }),
+        (Some("ssm"), None) => {
+            let refusal =
+                Refusal::new("bucket is missing").hint("via: ssm takes the artifact from an S3 bucket");
+            item.report(problems, refusal);
+            Err(Invalid)
+        }
+        (_, Some(_)) => {
+            let refusal =
+                Refusal::new("nothing is deployed, so the bucket is not used").hint("write via: ssm");
+            item.at("bucket").report(problems, refusal);
+            Err(Invalid)
+        }
+        (_, None) => Ok(Deploy::None),
+    }
+}

@@ -1,0 +1,148 @@
+//! The fields of `proxy:`.
+
+use crate::provision::spec::shape::{Choice, Field, Kind, Need, Object};
+use crate::provision::spec::text;
+
+const PORT: Kind = Kind::Integer { min: 1, max: 65535 };
+const DAY: u32 = 86400;
+
+static ACCEPT: Choice = Choice { values: &["v1", "v2", "any", "off"], hints: &[] };
+static SCHEME: Choice = Choice {
+    values: &["http", "https"],
+    hints: &[("ws", "write http, which ws begins as"), ("wss", "write https, which wss begins as")],
+};
+static VIA: Choice = Choice { values: &["none", "ssm"], hints: &[] };
+
+pub(in crate::provision::spec) static PROXY: Object = Object {
+    name: "proxy",
+    need: Need::Nothing,
+    gate: None,
+    fields: &[
+        Field::new(
+            "listen",
+            Kind::OneOf {
+                what: "a port, ip:port or a list of them",
+                forms: &[
+                    PORT,
+                    Kind::Text(&text::BIND),
+                    Kind::List {
+                        of: &Kind::OneOf {
+                            what: "a port or ip:port",
+                            forms: &[PORT, Kind::Text(&text::BIND)],
+                        },
+                        min: 1,
+                        max: 64,
+                    },
+                ],
+            },
+            "Where it serves: a port, `ip:port`, or a list of them.",
+        )
+        .default("the instance ports of the load balancer"),
+        Field::new(
+            "health",
+            Kind::OneOf { what: "a port or ip:port", forms: &[PORT, Kind::Text(&text::BIND)] },
+            "Where it answers `GET /healthz` over plain HTTP, with or without a PROXY header.",
+        )
+        .default("8081"),
+        Field::new(
+            "metrics",
+            Kind::OneOf {
+                what: "a port, ip:port or false",
+                forms: &[Kind::Boolean, PORT, Kind::Text(&text::BIND)],
+            },
+            "Where Prometheus reads; `false` for nowhere.",
+        )
+        .default("127.0.0.1:9145"),
+        Field::new(
+            "redirect_http",
+            Kind::Boolean,
+            "Whether visitors that came in over plain http get a 301 to https.",
+        )
+        .default("true where the load balancer has an ssl or https listener"),
+        Field::new(
+            "routes",
+            Kind::List { of: &Kind::Object(&ROUTE), min: 1, max: 1000 },
+            "Which path goes where; the longest prefix wins.",
+        )
+        .default("/ws/ → 127.0.0.1:9000, / → 127.0.0.1:8000"),
+        Field::new(
+            "accept",
+            Kind::Choice(&ACCEPT),
+            "The PROXY header that every connection must begin with.",
+        )
+        .default("v1 where the load balancer sends it, else off"),
+        Field::new(
+            "trusted",
+            Kind::List { of: &Kind::Text(&text::CIDR), min: 1, max: 100 },
+            "The peers whose PROXY headers are believed, as CIDR blocks.",
+        )
+        .default("the proxy's own"),
+        Field::new(
+            "scheme_by_port",
+            Kind::Map { key: &text::PORT_KEY, value: &Kind::Choice(&SCHEME), min: 1, max: 100 },
+            "The scheme a visitor used, by the load balancer's port.",
+        )
+        .default("from the listeners: https for ssl and https, http for tcp and http"),
+        Field::new(
+            "tunnel_idle",
+            Kind::Duration { min: 1, max: 30 * DAY },
+            "How long a tunnel may be silent.",
+        )
+        .default("the proxy's own"),
+        Field::new(
+            "header_timeout",
+            Kind::Duration { min: 1, max: 600 },
+            "How long a request's head may take.",
+        )
+        .default("the proxy's own"),
+        Field::new(
+            "request_timeout",
+            Kind::Duration { min: 1, max: DAY },
+            "How long an upstream may take to answer.",
+        )
+        .default("the proxy's own"),
+        Field::new(
+            "drain",
+            Kind::Duration { min: 0, max: DAY },
+            "How long connections are given to end once the proxy is told to stop.",
+        )
+        .default("5m"),
+        Field::new("workers", Kind::Integer { min: 1, max: 1024 }, "Worker threads.").default("one a core"),
+        Field::new(
+            "max_connections",
+            Kind::Integer { min: 1, max: 10_000_000 },
+            "The number of connections served at once.",
+        )
+        .default("no limit but the system's"),
+        Field::new("access_log", Kind::Text(&text::ACCESS_LOG), "`off`, `stdout` or an absolute path.")
+            .default("off"),
+        Field::new("deploy", Kind::Object(&DEPLOY), "How it gets onto the instances."),
+    ],
+};
+
+static ROUTE: Object = Object {
+    name: "route",
+    need: Need::Nothing,
+    gate: None,
+    fields: &[
+        Field::new("path", Kind::Text(&text::ROUTE_PATH), "The prefix of the paths, with its leading slash.")
+            .required(),
+        Field::new(
+            "upstream",
+            Kind::Text(&text::UPSTREAM),
+            "The application: `host:port`, `ip:port` or `unix:/path`.",
+        )
+        .required(),
+    ],
+};
+
+static DEPLOY: Object = Object {
+    name: "deploy",
+    need: Need::Nothing,
+    gate: None,
+    fields: &[
+        Field::new("via", Kind::Choice(&VIA), "`none`: nothing is installed; `ssm`: by AWS Systems Manager.")
+            .default("none"),
+        Field::new("bucket", Kind::Text(&text::BUCKET), "The S3 bucket of the artifact; needed by `ssm`."),
+    ],
+};

@@ -1,0 +1,86 @@
+//! The tables as JSON Schema and as the reference in `docs/spec.md`.
+
+use serde_json::{Map, Value, json};
+
+use super::decode::SPEC;
+use super::shape::{Kind, Need, Object};
+use super::suggest::usable;
+
+/// Returns the JSON Schema (2020-12) of a spec, for editors and other tools.
+///
+/// It says what a field may hold. What must hold between fields is `parse`'s alone.
+#[must_use]
+pub fn json_schema() -> Value {
+    let mut defs = Map::new();
+    let root = object(&SPEC, &mut defs);
+    let mut schema = Map::new();
+    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+    schema.insert("title".to_owned(), json!("elbws stack spec"));
+    if let Value::Object(root) = root {
+        schema.extend(root);
+    }
+    schema.insert("$defs".to_owned(), Value::Object(defs));
+    Value::Object(schema)
+}
+
+fn object(object: &'static Object, defs: &mut Map<String, Value>) -> Value {
+    let mut properties = Map::new();
+    for field in usable(object) {
+        let mut schema = kind(&field.kind, defs);
+        if let Value::Object(schema) = &mut schema {
+            let default = match field.default {
+                "" => String::new(),
+                default => format!(" Default: {default}."),
+            };
+            schema.insert("description".to_owned(), json!(format!("{}{default}", field.doc)));
+        }
+        properties.insert(field.name.to_owned(), schema);
+    }
+    let required: Vec<_> = usable(object).filter(|field| field.required).map(|field| field.name).collect();
+    let mut schema = json!({ "type": "object", "additionalProperties": false, "properties": properties });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    let each = |names: &[&str]| names.iter().map(|name| json!({ "required": [name] })).collect::<Value>();
+    match object.need {
+        Need::Nothing => {}
+        Need::ExactlyOne(names, _) => schema["oneOf"] = each(names),
+        Need::AtLeastOne(names, _) => schema["anyOf"] = each(names),
+    }
+    schema
+}
+
+fn kind(kind: &'static Kind, defs: &mut Map<String, Value>) -> Value {
+    match kind {
+        Kind::Boolean => json!({ "type": "boolean" }),
+        Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Duration { min, max } => json!({ "anyOf": [
+            { "type": "integer", "minimum": min, "maximum": max },
+            { "type": "string", "pattern": "^[0-9]+[smhd]?$" },
+        ] }),
+        Kind::Text(rule) => json!({ "type": "string", "pattern": rule.pattern }),
+        Kind::Choice(choice) => json!({ "enum": choice.values }),
+        Kind::List { of, min, max } => {
+            json!({ "type": "array", "items": self::kind(of, defs), "minItems": min, "maxItems": max })
+        }
+        Kind::Map { key, value, min, max } => json!({
+            "type": "object",
+            "propertyNames": { "pattern": key.pattern },
+            "additionalProperties": self::kind(value, defs),
+            "minProperties": min,
+            "maxProperties": max,
+        }),
+        Kind::Object(inner) => {
+            if !defs.contains_key(inner.name) {
+                let schema = object(inner, defs);
+                defs.insert(inner.name.to_owned(), schema);
+            }
+            json!({ "$ref": format!("#/$defs/{}", inner.name) })
+        }
+        Kind::OneOf { forms, .. } => {
+            let forms: Vec<_> = forms.iter().map(|form| self::kind(form, defs)).collect();
+            json!({ "anyOf": forms })
+        }
+        Kind::Elsewhere(_) => json!(false),
+    }
+}
