@@ -1,0 +1,115 @@
+//! EC2, 2016-11-15: what load balancers need of it.
+//!
+//! Instances are records: nothing runs in them. What an operation starts (an instance coming up, going down)
+//! is done by the next request.
+
+mod account;
+mod filter;
+mod gateway;
+mod image;
+mod instance;
+mod interface;
+mod kind;
+mod launch;
+mod lifecycle;
+mod permission;
+mod route_table;
+mod rule;
+mod security_group;
+mod select;
+mod subnet;
+mod tags;
+mod vpc;
+mod zone;
+
+use time::Duration;
+
+use super::Context;
+use crate::local::state::ec2::{Direction, InstanceState};
+use crate::local::wire::error::ApiError;
+use crate::local::wire::query::Params;
+use crate::local::wire::xml::Members;
+
+/// How long a terminated instance is still described.
+const REMEMBERED: Duration = Duration::hours(1);
+
+/// Runs an operation.
+pub(crate) fn handle(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Members, ApiError> {
+    forget_terminated(context);
+    if params.boolean("DryRun")? != Some(true) {
+        return run(context, action, params);
+    }
+    // A dry run is refused as the operation would be, and otherwise with the news that it would not.
+    let mut state = context.state.clone();
+    let mut rehearsal = Context {
+        state: &mut state,
+        region: context.region,
+        now: context.now,
+        ids: &mut *context.ids,
+        settings: context.settings,
+    };
+    run(&mut rehearsal, action, params)?;
+    let message = "Request would have succeeded, but DryRun flag is set.";
+    Err(ApiError::new(412, "DryRunOperation", message))
+}
+
+fn run(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Members, ApiError> {
+    match action {
+        "AttachInternetGateway" => gateway::attach(context, params),
+        "AuthorizeSecurityGroupEgress" => rule::authorize(context, params, Direction::Egress),
+        "AuthorizeSecurityGroupIngress" => rule::authorize(context, params, Direction::Ingress),
+        "CreateInternetGateway" => gateway::create(context, params),
+        "CreateSecurityGroup" => security_group::create(context, params),
+        "CreateSubnet" => subnet::create(context, params),
+        "CreateTags" => tags::create(context, params),
+        "CreateVpc" => vpc::create(context, params),
+        "DeleteInternetGateway" => gateway::delete(context, params),
+        "DeleteSecurityGroup" => security_group::delete(context, params),
+        "DeleteSubnet" => subnet::delete(context, params),
+        "DeleteTags" => tags::delete(context, params),
+        "DeleteVpc" => vpc::delete(context, params),
+        "DescribeAccountAttributes" => account::describe_attributes(context, params),
+        "DescribeAvailabilityZones" => zone::describe(context, params),
+        "DescribeImages" => image::describe(context, params),
+        "DescribeInstanceStatus" => instance::describe_status(context, params),
+        "DescribeInstances" => instance::describe(context, params),
+        "DescribeInternetGateways" => gateway::describe(context, params),
+        "DescribeNetworkInterfaces" => interface::describe(context, params),
+        "DescribeRegions" => zone::describe_regions(context, params),
+        "DescribeRouteTables" => route_table::describe(context, params),
+        "DescribeSecurityGroupRules" => rule::describe(context, params),
+        "DescribeSecurityGroups" => security_group::describe(context, params),
+        "DescribeSubnets" => subnet::describe(context, params),
+        "DescribeTags" => tags::describe(context, params),
+        "DescribeVpcs" => vpc::describe(context, params),
+        "DetachInternetGateway" => gateway::detach(context, params),
+        "ModifyInstanceAttribute" => lifecycle::modify_attribute(context, params),
+        "ModifySecurityGroupRules" => rule::modify(context, params),
+        "RebootInstances" => lifecycle::reboot(context, params),
+        "RevokeSecurityGroupEgress" => rule::revoke(context, params, Direction::Egress),
+        "RevokeSecurityGroupIngress" => rule::revoke(context, params, Direction::Ingress),
+        "RunInstances" => launch::run(context, params),
+        "StartInstances" => lifecycle::start(context, params),
+        "StopInstances" => lifecycle::stop(context, params),
+        "TerminateInstances" => lifecycle::terminate(context, params),
+        _ => Err(ApiError::invalid_action(action, "2016-11-15")),
+    }
+}
+
+fn forget_terminated(context: &mut Context<'_>) {
+    let now = context.now;
+    context.here().ec2.instances.retain(|_, instance| {
+        instance.state != InstanceState::Terminated
+            || instance.terminated_at.is_none_or(|terminated| now - terminated <= REMEMBERED)
+    });
+}
+
+/// The refusal of a value.
+fn invalid_value(message: impl Into<String>) -> ApiError {
+    ApiError::bad_request("InvalidParameterValue", message)
+}
+
+/// The answer of operations that have nothing to tell.
+fn done() -> Members {
+    Members::new().text("return", true)
+}

@@ -1,0 +1,65 @@
+//! boto3 and the AWS CLI against the local AWS: each script of `python/` is one test.
+
+#![allow(clippy::print_stdout, reason = "a skipped test says so")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use elbws::local::Config;
+
+use crate::client::Server;
+
+/// The Python with boto3, the AWS CLI and cryptography in it, if there is one.
+fn python() -> Option<PathBuf> {
+    let venv = std::env::var_os("ELBWS_TEST_VENV")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/venv"), PathBuf::from);
+    let python = venv.join("bin/python");
+    let check = Command::new(&python).args(["-c", "import boto3, cryptography"]).output();
+    let found = check.is_ok_and(|output| output.status.success()) && venv.join("bin/aws").exists();
+    if !found {
+        assert!(
+            std::env::var_os("ELBWS_REQUIRE_PEERS").is_none_or(|value| value != "1"),
+            "boto3, the AWS CLI and cryptography are not installed in {}",
+            venv.display()
+        );
+        println!("skipped: boto3, the AWS CLI and cryptography are not installed in {}", venv.display());
+    }
+    found.then_some(python)
+}
+
+fn check(script: &str) {
+    let Some(python) = python() else { return };
+    let server = Server::start(Config::default());
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/local/python");
+    let output = Command::new(python)
+        .arg(directory.join(script))
+        .env("AWS_ENDPOINT_URL", format!("http://{}", server.address))
+        .env("AWS_ACCESS_KEY_ID", "local")
+        .env("AWS_SECRET_ACCESS_KEY", "local")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env_remove("AWS_PROFILE")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {told}{errors}");
+    println!("{script}: {told}");
+}
+
+#[test]
+fn networks() {
+    check("ec2_network.py");
+}
+
+#[test]
+fn security_groups() {
+    check("ec2_security_group.py");
+}
+
+#[test]
+fn instances() {
+    check("ec2_instance.py");
+}
