@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Failed,
     /// The command line or the spec is wrong.
     Usage,
+    /// Changes are pending (`plan --detailed-exitcode`).
+    Pending,
     /// The user interrupted it.
     Interrupted,
 }
@@ -20,6 +22,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::Failed => 1,
+            Exit::Pending => 2,
             Exit::Usage => 64,
             Exit::Interrupted => 130,
         })

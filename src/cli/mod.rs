@@ -1,6 +1,7 @@
 //! The command line of `elbws`: one verb per file, wiring only.
 
 mod failure;
+mod globals;
 #[cfg(feature = "local")]
 mod local;
 
@@ -9,12 +10,15 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::failure::{Exit, Failure};
+use self::globals::Globals;
 use crate::report;
 
 /// Secure WebSockets behind AWS load balancers, declared in one YAML file and proven to work.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 struct Cli {
+    #[command(flatten)]
+    globals: Globals,
     #[command(subcommand)]
     command: Command,
 }
@@ -37,6 +41,7 @@ pub fn run() -> ExitCode {
             return exit.into();
         }
     };
+    cli.globals.set_color();
     let result: Result<Exit, Failure> = match cli.command {
         #[cfg(feature = "local")]
         Command::Local(arguments) => local::run(arguments),

@@ -2,7 +2,15 @@
 //!
 //! Results go to stdout, progress and messages to stderr. A write that fails (a closed pipe) is no error of ours.
 
+#[cfg(feature = "provision")]
+pub(crate) mod plan;
+
 use std::io::Write as _;
+
+/// Writes a result to stdout.
+pub(crate) fn result(text: &str) {
+    let _ = write!(anstream::stdout().lock(), "{text}");
+}
 
 /// Writes a message for people to stderr.
 pub(crate) fn message(text: &str) {

@@ -2,6 +2,7 @@
 //! does no I/O, and the same input gives the same plan.
 
 mod certificate;
+mod describe;
 mod failure;
 mod fields;
 mod listener;
