@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) certificate_visibility_delay: Duration,
     /// What is added to a port of a load balancer or an instance to get the one on this machine.
     pub(crate) port_offset: u16,
+    /// How many Classic load balancers a region may have; AWS's default is 20.
+    pub(crate) load_balancer_quota: u16,
 }
 
 fn milliseconds<S: serde::Serializer>(delay: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -44,6 +46,7 @@ fn milliseconds<S: serde::Serializer>(delay: &Duration, serializer: S) -> Result
 pub(crate) struct SettingsChange {
     assume_healthy: Option<bool>,
     certificate_visibility_delay_ms: Option<u64>,
+    load_balancer_quota: Option<u16>,
 }
 
 /// One line of the call log.
@@ -207,6 +210,9 @@ impl Inner {
         }
         if let Some(delay) = change.certificate_visibility_delay_ms {
             self.settings.certificate_visibility_delay = Duration::from_millis(delay);
+        }
+        if let Some(quota) = change.load_balancer_quota {
+            self.settings.load_balancer_quota = quota;
         }
     }
 

@@ -33,6 +33,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// The pause after a failed accept (no file descriptors left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How many Classic load balancers AWS lets a new account have in a region.
+const DEFAULT_QUOTA: u16 = 20;
+
 /// How the local AWS is to be run.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -101,6 +104,7 @@ pub async fn bind(config: Config) -> Result<Bound, ServerError> {
         assume_healthy: config.assume_healthy,
         certificate_visibility_delay: Duration::ZERO,
         port_offset: config.port_offset,
+        load_balancer_quota: DEFAULT_QUOTA,
     };
     let account = Arc::new(Account::new(state, store, settings, config.clock, config.ids));
     Ok(Bound { listener, address, account })

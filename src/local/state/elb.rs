@@ -24,7 +24,6 @@ pub(crate) struct LoadBalancer {
     #[serde(with = "time::serde::rfc3339")]
     pub(crate) created_at: OffsetDateTime,
     pub(crate) vpc_id: String,
-    pub(crate) placement: Placement,
     /// Subnet ids, one a zone.
     pub(crate) subnets: Vec<String>,
     pub(crate) security_groups: Vec<String>,
@@ -49,12 +48,14 @@ pub(crate) enum Scheme {
     Internal,
 }
 
-/// How its place was chosen; a repeated create must choose the same way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Placement {
-    Zones,
-    Subnets,
+impl Scheme {
+    /// The name on the wire.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::InternetFacing => "internet-facing",
+            Self::Internal => "internal",
+        }
+    }
 }
 
 /// A listener.
@@ -75,6 +76,58 @@ pub(crate) enum Protocol {
     Ssl,
     Http,
     Https,
+}
+
+impl Protocol {
+    /// The protocol of that name, in any case.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let all = [Self::Tcp, Self::Ssl, Self::Http, Self::Https];
+        all.into_iter().find(|protocol| protocol.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The name on the wire.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Ssl => "SSL",
+            Self::Http => "HTTP",
+            Self::Https => "HTTPS",
+        }
+    }
+
+    /// Whether it is encrypted.
+    pub(crate) fn is_secure(self) -> bool {
+        match self {
+            Self::Ssl | Self::Https => true,
+            Self::Tcp | Self::Http => false,
+        }
+    }
+
+    /// Whether the load balancer understands what it carries.
+    pub(crate) fn is_http(self) -> bool {
+        match self {
+            Self::Http | Self::Https => true,
+            Self::Tcp | Self::Ssl => false,
+        }
+    }
+
+    /// What it is without encryption.
+    pub(crate) fn plain(self) -> Self {
+        match self {
+            Self::Tcp | Self::Ssl => Self::Tcp,
+            Self::Http | Self::Https => Self::Http,
+        }
+    }
+}
+
+impl Listener {
+    /// Whether another listener has the same protocols, instance port and certificate; policies may differ.
+    pub(crate) fn same_settings(&self, other: &Self) -> bool {
+        self.protocol == other.protocol
+            && self.instance_protocol == other.instance_protocol
+            && self.instance_port == other.instance_port
+            && self.certificate == other.certificate
+    }
 }
 
 /// A policy.
@@ -150,13 +203,6 @@ impl Default for Attributes {
 }
 
 impl LoadBalancer {
-    /// Whether a listener or an instance port uses a policy.
-    pub(crate) fn uses_policy(&self, name: &str) -> bool {
-        let on_listener =
-            self.listeners.values().any(|listener| listener.policies.iter().any(|used| used == name));
-        on_listener || self.backend_policies.values().flatten().any(|used| used == name)
-    }
-
     /// Whether a listener serves a certificate.
     pub(crate) fn uses_certificate(&self, arn: &str) -> bool {
         self.listeners.values().any(|listener| listener.certificate.as_deref() == Some(arn))
