@@ -6,8 +6,13 @@
 
 #[cfg(feature = "cli")]
 #[cfg_attr(
-    not(feature = "local"),
-    allow(dead_code, unreachable_code, unused_variables, reason = "`local` is the only verb so far")
+    not(all(feature = "local", feature = "provision")),
+    allow(
+        dead_code,
+        unreachable_code,
+        unused_variables,
+        reason = "parts that only a missing wing's verbs use"
+    )
 )]
 pub mod cli;
 #[cfg(feature = "local")]
@@ -18,7 +23,12 @@ pub mod provision;
 pub mod proxy;
 #[cfg(feature = "cli")]
 #[cfg_attr(
-    not(feature = "local"),
-    allow(dead_code, unreachable_code, unused_variables, reason = "`local` is the only verb so far")
+    not(all(feature = "local", feature = "provision")),
+    allow(
+        dead_code,
+        unreachable_code,
+        unused_variables,
+        reason = "parts that only a missing wing's verbs use"
+    )
 )]
 pub mod report;

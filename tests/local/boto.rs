@@ -63,3 +63,28 @@ fn security_groups() {
 fn instances() {
     check("ec2_instance.py");
 }
+
+#[test]
+fn classic_load_balancers() {
+    check("elb_load_balancer.py");
+}
+
+#[test]
+fn classic_listeners() {
+    check("elb_listener.py");
+}
+
+#[test]
+fn classic_policies() {
+    check("elb_policy.py");
+}
+
+#[test]
+fn classic_settings() {
+    check("elb_settings.py");
+}
+
+#[test]
+fn the_blog_post() {
+    check("elb_blog_post.py");
+}
