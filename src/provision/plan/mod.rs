@@ -15,6 +15,8 @@ mod saved;
 mod security_group;
 mod settings;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 

@@ -86,7 +86,8 @@ fn subnets(
     }
     for (zone, subnets) in by_zone(&chosen) {
         if subnets.len() > 1 {
-            let subnets = subnets.iter().map(|subnet| subnet.id.clone()).collect();
+            let mut subnets: Vec<String> = subnets.iter().map(|subnet| subnet.id.clone()).collect();
+            subnets.sort();
             errors.push(PlanError::SubnetsShareZone { zone: zone.to_owned(), subnets });
         }
     }

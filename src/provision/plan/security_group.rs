@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fields::{changed, field};
-use super::order::{After, Draft, DraftStep, created, gone};
+use super::order::{After, Draft, DraftStep, created};
 use super::placement::Placement;
 use super::{Action, Disruption, FieldChange, NewRule, NewRuleSource, Operation, Reference, TagChange};
 use crate::provision::resource::{
@@ -248,7 +248,8 @@ fn plan_admission(
             After::EveryGone(Kind::Listener),
             After::EveryMade(Kind::HealthCheck),
             After::EveryGone(Kind::Target),
-            gone(&ResourceKey::new(Kind::LoadBalancer, &stack.load_balancer.name)),
+            After::EveryGone(Kind::LoadBalancer),
+            After::EveryMade(Kind::LoadBalancer),
         ]));
     }
 }
