@@ -27,15 +27,24 @@ pub(super) static SPEC: Object = Object {
         Field::new("region", Kind::Text(&text::REGION), "The AWS region.").default("the usual AWS chain"),
         Field::new("tags", tags::OWN, "Tags on everything created.").default("none"),
         Field::new("network", Kind::Object(&network::NETWORK), "Where the load balancer stands."),
-        Field::new("instances", Kind::Object(&instances::INSTANCES), "Who serves.").required(),
+        Field::new(
+            "instances",
+            Kind::Object(&instances::INSTANCES),
+            "Who serves: instances by id, by tag, or both.",
+        )
+        .required(),
         Field::new(
             "certificate",
             Kind::Object(&certificate::CERTIFICATE),
             "What ssl and https listeners present; exactly one of `arn`, `domain` and `files`.",
         )
         .default("none"),
-        Field::new("load_balancer", Kind::Object(&load_balancer::LOAD_BALANCER), "The load balancer.")
-            .required(),
+        Field::new(
+            "load_balancer",
+            Kind::Object(&load_balancer::LOAD_BALANCER),
+            "The load balancer, at least `{ type: classic }`.",
+        )
+        .required(),
         Field::new(
             "proxy",
             Kind::OneOf { what: "a mapping or false", forms: &[Kind::Boolean, Kind::Object(&proxy::PROXY)] },
@@ -59,8 +68,11 @@ pub(super) fn spec(root: &Item, base_dir: &Path, problems: &mut Problems) -> Rea
     let has_certificate =
         if root.get("certificate").is_some() { HasCertificate::Yes } else { HasCertificate::No };
     let front = load_balancer.and_then(|item| load_balancer::decode_front(item, has_certificate, problems));
-    let proxy = proxy::decode(root.get("proxy"), front.as_ref().map_err(|invalid| *invalid), problems);
-    let check = default_check(root.get("proxy"), &front);
+    let listeners = load_balancer.map(|item| item.at("listeners"));
+    let default_proxy = listeners.unwrap_or(root).defaults_from();
+    let proxy_item = root.get("proxy").unwrap_or(&default_proxy);
+    let proxy = proxy::decode(proxy_item, front.as_ref().map_err(|invalid| *invalid), problems);
+    let check = default_check(proxy_item, &front);
     let classic = load_balancer.and_then(|item| {
         load_balancer::decode(item, stack.as_ref().map_err(|invalid| *invalid), front, check?, problems)
     });
@@ -89,16 +101,13 @@ pub(super) fn spec(root: &Item, base_dir: &Path, problems: &mut Problems) -> Rea
 
 /// The health check's target where the spec gives none: the proxy's health port, or without the proxy the
 /// first instance port by a mere connection, which an application with or without PROXY protocol accepts.
-fn default_check(proxy: Option<&Item>, front: &Read<Front>) -> Read<HealthTarget> {
-    let port = match proxy {
-        Some(item) if matches!(item.value, Value::Boolean(false)) => {
-            let front = front.as_ref().map_err(|invalid| *invalid)?;
-            let port = front.listeners.first().ok_or(Invalid)?.instance_port;
-            return Ok(HealthTarget { protocol: ClassicProtocol::Tcp, port, path: None });
-        }
-        Some(item) => proxy::health(item)?.port,
-        None => proxy::health(&Item::absent("proxy"))?.port,
-    };
+fn default_check(proxy: &Item, front: &Read<Front>) -> Read<HealthTarget> {
+    if matches!(proxy.value, Value::Boolean(false)) {
+        let front = front.as_ref().map_err(|invalid| *invalid)?;
+        let port = front.listeners.first().ok_or(Invalid)?.instance_port;
+        return Ok(HealthTarget { protocol: ClassicProtocol::Tcp, port, path: None });
+    }
+    let port = proxy::health(proxy)?.port;
     Ok(HealthTarget { protocol: ClassicProtocol::Http, port, path: Some(HEALTH_PATH.to_owned()) })
 }
 

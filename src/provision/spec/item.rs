@@ -35,9 +35,10 @@ pub(super) struct Invalid;
 pub(super) type Read<T> = Result<T, Invalid>;
 
 impl Item {
-    /// A section that is not given and has defaults for everything; problems with it stand at the start.
-    pub(super) fn absent(path: &str) -> Self {
-        Self { path: path.to_owned(), place: Place::START, value: Value::Map(Vec::new()) }
+    /// Stands in for a section that is not given and has a default for everything. Problems with its defaults
+    /// are this item's, which they come from.
+    pub(super) fn defaults_from(&self) -> Self {
+        Self { path: self.path.clone(), place: self.place, value: Value::Map(Vec::new()) }
     }
 
     /// Returns the field `name`, if it is given.

@@ -2,9 +2,10 @@
 //!
 //! Owns the YAML (read with positions, every problem found at once) and the rules that hold without asking
 //! AWS. It does not know resources, plans or the SDK, and [`parse`] touches no file: see
-//! [`certificate::CertificateFiles::load`] for what is read from disk.
+//! [`parse_with_files`] and [`CertificateFiles::load`] for what is read from disk.
 
 pub mod certificate;
+pub mod certificate_files;
 pub mod instances;
 pub mod load_balancer;
 pub mod name;
@@ -30,6 +31,7 @@ use std::path::Path;
 use serde::Serialize;
 
 pub use certificate::{Certificate, CertificateFiles, CertificateSource, CertificateStore};
+pub use certificate_files::{CertificateFilesError, FileProblem, FileRole, LoadedCertificate, PrivateKeyPem};
 pub use instances::Instances;
 pub use load_balancer::{
     AccessLogs, ClassicListener, ClassicLoadBalancer, ClassicProtocol, HealthCheck, HealthTarget,
@@ -43,6 +45,7 @@ pub use schema::json_schema;
 pub use seconds::Seconds;
 
 use decode::SPEC;
+use item::Item;
 use problem::{Place, Problems, Refusal};
 
 /// A whole stack, valid and complete: defaults are filled in and every rule that needs no network holds.
@@ -72,16 +75,42 @@ pub struct Spec {
 /// no YAML at all has one problem only: where it stops being YAML.
 pub fn parse(source_name: &str, text: &str, base_dir: &Path) -> Result<Spec, SpecErrors> {
     let mut problems = Problems::default();
-    let spec = match yaml::read(text) {
+    let spec = read_spec(text, base_dir, &mut problems).map(|(spec, _)| spec);
+    finish(source_name, spec, problems)
+}
+
+/// Reads a spec as [`parse`] does, and the certificate files that it names: a problem with one stands at the
+/// field that names it.
+pub fn parse_with_files(source_name: &str, text: &str, base_dir: &Path) -> Result<Spec, SpecErrors> {
+    let mut problems = Problems::default();
+    let spec = read_spec(text, base_dir, &mut problems).map(|(spec, root)| {
+        if let Some(Certificate { source: CertificateSource::Files(files), .. }) = &spec.certificate {
+            let item = root.at("certificate").at("files");
+            if let Err(error) = files.load() {
+                let mut refusal = Refusal::new(error.to_string());
+                refusal.hint = error.problem.hint().map(str::to_owned);
+                item.at(error.role.field()).report(&mut problems, refusal);
+            }
+        }
+        spec
+    });
+    finish(source_name, spec, problems)
+}
+
+fn read_spec(text: &str, base_dir: &Path, problems: &mut Problems) -> Option<(Spec, Item)> {
+    match yaml::read(text) {
         Ok(node) => {
-            let root = read::read(&node, &shape::Kind::Object(&SPEC), "", &mut problems);
-            decode::spec(&root, base_dir, &mut problems).ok()
+            let root = read::read(&node, &shape::Kind::Object(&SPEC), "", problems);
+            decode::spec(&root, base_dir, problems).ok().map(|spec| (spec, root))
         }
         Err((place, refusal)) => {
             problems.add(place, "", refusal);
             None
         }
-    };
+    }
+}
+
+fn finish(source_name: &str, spec: Option<Spec>, mut problems: Problems) -> Result<Spec, SpecErrors> {
     match spec {
         Some(spec) if problems.is_empty() => Ok(spec),
         None if problems.is_empty() => {

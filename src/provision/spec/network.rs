@@ -78,21 +78,27 @@ pub(super) fn decode(item: Option<&Item>, problems: &mut Problems) -> Read<Netwo
     let Some(item) = item else {
         return Ok(Network { vpc: VpcSelector::Default, subnets: SubnetSelector::All });
     };
-    let vpc = match item.get("vpc") {
-        None => Ok(VpcSelector::Default),
-        Some(vpc) => match &vpc.value {
-            Value::Text(text) if text == "default" => Ok(VpcSelector::Default),
-            Value::Map(_) => vpc.tags("tags").map(VpcSelector::Tags),
-            _ => vpc.as_text().map(|id| VpcSelector::Id(id.to_owned())),
-        },
-    };
-    let subnets = match item.get("subnets") {
-        None => Ok(SubnetSelector::All),
-        Some(subnets) => match &subnets.value {
-            Value::Text(_) => Ok(SubnetSelector::All),
-            Value::Map(_) => subnets.tags("tags").map(SubnetSelector::Tags),
-            _ => item.texts("subnets", problems).map(SubnetSelector::Ids),
-        },
-    };
-    Ok(Network { vpc: vpc?, subnets: subnets? })
+    Ok(Network { vpc: vpc(item)?, subnets: subnets(item, problems)? })
+}
+
+fn vpc(item: &Item) -> Read<VpcSelector> {
+    let Some(vpc) = item.get("vpc") else { return Ok(VpcSelector::Default) };
+    if let Value::Map(_) = vpc.value {
+        return vpc.tags("tags").map(VpcSelector::Tags);
+    }
+    Ok(match vpc.as_text()? {
+        "default" => VpcSelector::Default,
+        id => VpcSelector::Id(id.to_owned()),
+    })
+}
+
+fn subnets(item: &Item, problems: &mut Problems) -> Read<SubnetSelector> {
+    let Some(subnets) = item.get("subnets") else { return Ok(SubnetSelector::All) };
+    if let Value::Map(_) = subnets.value {
+        return subnets.tags("tags").map(SubnetSelector::Tags);
+    }
+    if let Value::Text(_) = subnets.value {
+        return Ok(SubnetSelector::All);
+    }
+    item.texts("subnets", problems).map(SubnetSelector::Ids)
 }

@@ -72,10 +72,6 @@ impl Problems {
         });
     }
 
-    pub(super) fn append(&mut self, mut other: Self) {
-        self.0.append(&mut other.0);
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -83,7 +79,7 @@ impl Problems {
     /// Puts them in the order of the text. An alias may name one place under two paths; both stay.
     pub(super) fn into_errors(self, source_name: &str) -> SpecErrors {
         let mut problems = self.0;
-        problems.sort();
+        problems.sort_by_key(|problem| (problem.line, problem.column));
         problems.dedup();
         SpecErrors { source_name: source_name.to_owned(), problems }
     }

@@ -3,7 +3,7 @@
 
 use super::item::{Item, Value};
 use super::problem::{Place, Problems, Refusal};
-use super::scalar::{found_scalar, read_scalar};
+use super::scalar::{found_scalar, is_of_kind, read_scalar};
 use super::shape::{Kind, Need, Object};
 use super::suggest::{unknown_field, usable};
 use super::text::shown;
@@ -22,24 +22,17 @@ fn read_value(node: &Node, kind: &Kind, path: &str, problems: &mut Problems) -> 
     }
     match (kind, &node.content) {
         (Kind::OneOf { what, forms }, content) => {
-            let mut fitting = forms.iter().filter(|form| fits(form, content)).peekable();
-            if fitting.peek().is_none() {
-                problems.add(node.place, path, mismatch(what, content));
-                return Value::Invalid;
-            }
-            let mut last = Problems::default();
-            for form in fitting {
-                last = Problems::default();
-                let value = read_value(node, form, path, &mut last);
-                if last.is_empty() {
-                    return value;
+            let mut fitting = forms.iter().filter(|form| fits(form, content));
+            let form = match content {
+                Content::Scalar { text, plain } => fitting.find(|form| is_of_kind(text, *plain, form)),
+                Content::Null | Content::Sequence(_) | Content::Mapping(_) | Content::Refused { .. } => {
+                    fitting.next()
                 }
-                if !matches!(content, Content::Scalar { .. }) {
-                    problems.append(last);
-                    return value;
-                }
+            };
+            if let Some(form) = form {
+                return read_value(node, form, path, problems);
             }
-            problems.append(last);
+            problems.add(node.place, path, mismatch(what, content));
             Value::Invalid
         }
         (Kind::Elsewhere(reason), _) => {

@@ -27,7 +27,8 @@ pub(super) fn read_scalar(text: &str, plain: bool, kind: &Kind) -> Result<Value,
             if (*min..=*max).contains(&number) {
                 Ok(Value::Integer(number))
             } else {
-                Err(Refusal::new(format!("{text} is out of range, which is {min} to {max}")))
+                let range = format!("{text} is out of range, which is {min} to {max}");
+                Err(Refusal::new(if min == max { format!("expected {min}, found {text}") } else { range }))
             }
         }
         Kind::Duration { min, max } => {
@@ -64,6 +65,20 @@ pub(super) fn read_scalar(text: &str, plain: bool, kind: &Kind) -> Result<Value,
         }
         Kind::List { .. } | Kind::Map { .. } | Kind::Object(_) | Kind::OneOf { .. } | Kind::Elsewhere(_) => {
             Err(mismatch(&expected(kind), &Content::Scalar { text: text.to_owned(), plain }))
+        }
+    }
+}
+
+/// Whether a scalar is of the kind at all, be its value right or wrong.
+pub(super) fn is_of_kind(text: &str, plain: bool, kind: &Kind) -> bool {
+    match kind {
+        Kind::Boolean => plain && matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE"),
+        Kind::Integer { .. } => whole_number(text).is_some(),
+        Kind::Duration { .. } => Seconds::parse(text).is_some(),
+        Kind::Text(_) => !plain || is_text(text),
+        Kind::Choice(choice) => choice.values.contains(&text),
+        Kind::List { .. } | Kind::Map { .. } | Kind::Object(_) | Kind::OneOf { .. } | Kind::Elsewhere(_) => {
+            false
         }
     }
 }

@@ -81,7 +81,7 @@ pub(super) enum Kind {
         max: usize,
     },
     Object(&'static Object),
-    /// One of several forms, told apart by what is written; scalars are tried in order.
+    /// One of several forms, told apart by what is written: the first whose kind it is.
     OneOf {
         what: &'static str,
         forms: &'static [Kind],

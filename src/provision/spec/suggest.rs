@@ -22,7 +22,10 @@ pub(super) fn unknown_field(name: &str, object: &'static Object) -> Refusal {
 }
 
 pub(super) fn unknown_value(value: &str, choice: &Choice) -> Refusal {
-    let refusal = Refusal::new(format!("{} is not one of {}", shown(value), choice.values.join(", ")));
+    let refusal = Refusal::new(match choice.values {
+        [only] => format!("expected {only}, found {}", shown(value)),
+        several => format!("{} is not one of {}", shown(value), several.join(", ")),
+    });
     let lower = value.to_ascii_lowercase();
     if let Some((_, hint)) = choice.hints.iter().find(|(word, _)| *word == lower) {
         return refusal.hint(*hint);

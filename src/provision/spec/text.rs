@@ -77,7 +77,7 @@ fn stack(text: &str) -> Checked {
     if text.is_empty() || text.chars().count() > 24 {
         return refuse(
             format!("a stack name has 1 to 24 characters, this has {}", text.chars().count()),
-            "AWS allows 32 for a load balancer, and names such as NAME-lb derive from it",
+            "the names of what AWS holds for the stack derive from it",
         );
     }
     if !text.chars().all(allowed) {
@@ -325,6 +325,9 @@ fn bind(text: &str) -> Checked {
     match text.parse::<SocketAddr>() {
         Ok(address) if address.port() != 0 => Ok(()),
         Ok(_) => Err(Refusal::new("the port cannot be 0")),
+        Err(_) if text.parse::<u16>().is_ok() => {
+            refuse(format!("expected a port or ip:port, found the text {}", shown(text)), "remove the quotes")
+        }
         Err(_) => refuse(
             format!("{} is neither a port nor ip:port", shown(text)),
             "for example 8081, 127.0.0.1:8081 or \"[::1]:8081\"",
@@ -379,9 +382,12 @@ fn upstream(text: &str) -> Checked {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return if address.port() == 0 { Err(Refusal::new("the port cannot be 0")) } else { Ok(()) };
     }
-    let known = text
-        .rsplit_once(':')
-        .is_some_and(|(host, port)| host.split('.').all(label) && port_key(port).is_ok() && !host.is_empty());
+    let known = text.rsplit_once(':').is_some_and(|(host, port)| {
+        // `127.0.0.300:80` is a slip of an address, not a name.
+        let numeric = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        // Names of services in a container network have underscores.
+        host.replace('_', "-").split('.').all(label) && !numeric && port_key(port).is_ok()
+    });
     if known {
         return Ok(());
     }

@@ -34,6 +34,9 @@ impl<'a> Listeners<'a> {
             None => defaults(certificate).into_iter().map(Ok).collect(),
         };
         let listeners = Self { list, entries };
+        if listeners.entries.is_empty() {
+            return Err(Invalid);
+        }
         listeners.check(load_balancer, certificate, problems);
         Ok(listeners)
     }

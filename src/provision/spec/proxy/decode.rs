@@ -17,18 +17,17 @@ const DRAIN: Seconds = Seconds(300);
 /// The blog post's applications: the WebSocket server and the web server.
 const ROUTES: [(&str, &str); 2] = [("/ws/", "127.0.0.1:9000"), ("/", "127.0.0.1:8000")];
 
-/// Decodes `proxy:`. Where it is absent the proxy runs with its defaults; `false` turns it off.
+/// Decodes `proxy:`; `false` turns the proxy off.
 pub(in crate::provision::spec) fn decode(
-    item: Option<&Item>,
+    item: &Item,
     front: Read<&Front>,
     problems: &mut Problems,
 ) -> Read<Option<Proxy>> {
-    let absent = Item::absent("proxy");
-    let item = item.unwrap_or(&absent);
-    match item.value {
-        Value::Boolean(false) => return Ok(None),
-        Value::Invalid => return Err(Invalid),
-        _ => {}
+    if matches!(item.value, Value::Boolean(false)) {
+        return Ok(None);
+    }
+    if matches!(item.value, Value::Invalid) {
+        return Err(Invalid);
     }
     let health = health(item);
     let metrics = metrics(item);

@@ -1,5 +1,6 @@
 //! What must hold between the proxy and the load balancer in front of it, and among the proxy's addresses.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Accept, Bind, Proxy};
@@ -25,7 +26,9 @@ impl Fronted<'_> {
             .filter(|port| self.front.listeners.iter().any(|listener| listener.instance_port == *port))
             .collect();
         if reached.is_empty() {
-            let ports: Vec<_> = self.front.listeners.iter().map(|l| l.instance_port.to_string()).collect();
+            let ports: BTreeSet<_> =
+                self.front.listeners.iter().map(|listener| listener.instance_port).collect();
+            let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
             let refusal =
                 Refusal::new("no listener of the load balancer forwards to a port that the proxy listens on")
                     .hint(format!("its instance ports are {}", ports.join(", ")));
@@ -38,7 +41,7 @@ impl Fronted<'_> {
                 "the load balancer sends a PROXY header to instance port {with} and none to {without}, \
                  but the proxy expects the same on both"
             ))
-            .hint("let the proxy listen on one kind alone");
+            .hint("name the ports that the proxy serves in proxy.listen, all of one kind");
             self.item.at("listen").report(problems, refusal);
         }
         let sent = if with.is_empty() { Accept::Off } else { Accept::V1 };

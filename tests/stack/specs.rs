@@ -1,0 +1,100 @@
+//! Specs: those in `specs/` are valid, those in `bad_specs/` get exactly the messages beside them, and no text
+//! whatever makes the parser panic.
+//!
+//! `UPDATE_EXPECT=1` writes the messages anew; read the difference before keeping it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use elbws::provision::spec::{self, SpecErrors};
+use proptest::prelude::*;
+
+fn yaml_files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|ext| ext == "yaml")).collect();
+    files.sort();
+    files
+}
+
+fn message(errors: &SpecErrors) -> String {
+    let mut text = format!("error: {errors}\n");
+    for problem in &errors.problems {
+        let place = format!("{}:{}:{}  {}", errors.source_name, problem.line, problem.column, problem.path);
+        writeln!(text, "  --> {}\n  {}", place.trim_end(), problem.reason).unwrap();
+        if let Some(hint) = &problem.hint {
+            writeln!(text, "  hint: {hint}").unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn every_example_is_valid() {
+    let files = yaml_files("specs");
+    assert!(files.len() >= 5, "found {} files", files.len());
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        if let Err(errors) = spec::parse("spec.yaml", &text, file.parent().unwrap()) {
+            panic!("{}: {}", file.display(), message(&errors));
+        }
+    }
+}
+
+#[test]
+fn every_bad_spec_gets_its_message() {
+    let files = yaml_files("tests/stack/bad_specs");
+    assert!(files.len() >= 60, "found {} files", files.len());
+    let mut wrong = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let found = match spec::parse(name, &text, Path::new("")) {
+            Ok(_) => panic!("{name} is valid"),
+            Err(errors) => message(&errors),
+        };
+        let expectation = file.with_extension("txt");
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&expectation, found).unwrap();
+        } else if fs::read_to_string(&expectation).unwrap_or_default() != found {
+            wrong.push(format!("{name} gives\n{found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whole documents to change at random.
+fn documents() -> Vec<String> {
+    let files = yaml_files("specs").into_iter().chain(yaml_files("tests/stack/bad_specs"));
+    files.map(|file| fs::read_to_string(file).unwrap()).filter(|text| !text.is_empty()).collect()
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_text_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = spec::parse("x", &String::from_utf8_lossy(&bytes), Path::new(""));
+    }
+
+    #[test]
+    fn text_of_yaml_characters_never_panics(text in "[-:,\\[\\]{}&*!|>'\"%@# \\n\\ta-c0-2<]{0,120}") {
+        let _ = spec::parse("x", &text, Path::new(""));
+    }
+}
+
+#[test]
+fn changed_specs_never_panic() {
+    let documents = documents();
+    assert!(documents.len() >= 60);
+    let change = (0..documents.len(), any::<prop::sample::Index>(), any::<prop::sample::Index>(), ".{0,6}");
+    proptest!(ProptestConfig::with_cases(2000), |((document, from, to, insert) in change)| {
+        let document = &documents[document];
+        let ends: Vec<usize> = document.char_indices().map(|(at, _)| at).collect();
+        let (from, to) = (ends[from.index(ends.len())], ends[to.index(ends.len())]);
+        let (from, to) = (from.min(to), from.max(to).min(from.min(to) + 40).min(document.len()));
+        let to = (from..=to).rev().find(|at| document.is_char_boundary(*at)).unwrap();
+        let text = format!("{}{insert}{}", &document[..from], &document[to..]);
+        let _ = spec::parse("x", &text, Path::new(""));
+    });
+}
