@@ -88,3 +88,8 @@ fn classic_settings() {
 fn the_blog_post() {
     check("elb_blog_post.py");
 }
+
+#[test]
+fn classic_is_complete() {
+    check("elb_complete.py");
+}

@@ -12,6 +12,14 @@ def group(name, vpc):
     return client("ec2").create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"]
 
 
+def describe_default(ec2):
+    """The default security group of the default VPC."""
+    [vpc] = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}])["SecurityGroups"]
+    [found] = [one for one in groups if one["GroupName"] == "default"]
+    return found
+
+
 def interfaces(name):
     found = client("ec2").describe_network_interfaces(Filters=[{"Name": "description", "Values": ["ELB " + name]}])
     return found["NetworkInterfaces"]
@@ -158,11 +166,6 @@ def test_security_groups_must_be_of_the_vpc():
     refused("InvalidConfigurationRequest", apply, status=409, LoadBalancerName="web", SecurityGroups=more)
 
 
-def describe_default(ec2):
-    [found] = [one for one in ec2.describe_security_groups()["SecurityGroups"] if one["GroupName"] == "default" and one["VpcId"] == ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]]
-    return found
-
-
 def test_interfaces_come_and_go_with_it():
     elb, ec2 = client("elb"), client("ec2")
     create(elb)
@@ -215,6 +218,14 @@ def test_zones_are_enabled_and_disabled():
     refused("LoadBalancerNotFound", enable, LoadBalancerName="nobody", AvailabilityZones=["us-east-1a"])
     refused("InvalidConfigurationRequest", disable, status=409, LoadBalancerName="web", AvailabilityZones=["us-east-1b", "us-east-1f"])
     refused("LoadBalancerNotFound", disable, LoadBalancerName="nobody", AvailabilityZones=["us-east-1a"])
+
+
+def test_zones_are_for_the_default_vpc():
+    elb = client("elb")
+    _, subnet = other_vpc()
+    create(elb, Subnets=[subnet], Scheme="internal")
+    for call in [elb.enable_availability_zones_for_load_balancer, elb.disable_availability_zones_for_load_balancer]:
+        refused("ValidationError", call, LoadBalancerName="web", AvailabilityZones=["us-east-1b"])
 
 
 def test_deleting_one_that_is_not_there_succeeds():

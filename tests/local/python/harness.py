@@ -1,5 +1,6 @@
 """What the scripts here share: clients of the local AWS, and the running of a module's test functions."""
 
+import json
 import os
 import subprocess
 import sys
@@ -49,6 +50,21 @@ def admin(path, body=b"{}"):
         return answer.read()
 
 
+def get(path):
+    with urllib.request.urlopen(ENDPOINT + path) as answer:
+        return json.load(answer)
+
+
+def check_codes():
+    """Every error so far must be one that the service's model declares for its operation."""
+    for call in get("/_elbws/calls"):
+        if call["code"] is None or call["service"] != "elb":
+            continue
+        operation = client("elb").meta.service_model.operation_model(call["operation"])
+        declared = {shape.metadata["error"]["code"] for shape in operation.error_shapes}
+        assert call["code"] in declared | {"ValidationError"}, f"{call['operation']} does not declare {call['code']}"
+
+
 def run(module):
     """Runs every test function of a module, each on an account that is empty."""
     tests = {name: test for name, test in vars(module).items() if name.startswith("test_")}
@@ -57,6 +73,7 @@ def run(module):
         admin("/_elbws/reset", b"")
         try:
             test()
+            check_codes()
         except Exception as error:  # every failure is reported, not only the first
             failed += 1
             line = error.__traceback__

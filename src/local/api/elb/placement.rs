@@ -83,7 +83,7 @@ pub(super) fn of_zones(region: &Region, zones: &[String]) -> Result<Vec<String>,
         }
         let Some(subnet) = region.default_subnet(zone) else {
             let message = format!("There is no default subnet in availability zone {zone}");
-            return Err(invalid_configuration(message));
+            return Err(ApiError::validation(message));
         };
         subnets.push(subnet.id.clone());
     }

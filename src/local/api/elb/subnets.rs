@@ -64,7 +64,7 @@ fn check_default_vpc(context: &mut Context<'_>, params: &Params) -> Result<(), A
     if region.ec2.default_vpc().is_some_and(|vpc| vpc.id == *vpc_id) {
         return Ok(());
     }
-    Err(invalid_configuration("Availability zones of a load balancer in a VPC are changed by its subnets"))
+    Err(ApiError::validation("Availability zones of a load balancer in a VPC are changed by its subnets"))
 }
 
 fn add(context: &mut Context<'_>, params: &Params, ids: &[String]) -> Result<Vec<String>, ApiError> {
