@@ -1,0 +1,20 @@
+//! The border to AWS: clients, one file per service with a function per call, and what is retried for how
+//! long. The only files that name a type of the SDK; what goes in and comes out are the types of `resource`.
+//! It decides nothing: which calls are made, and in which order, is said elsewhere.
+
+pub(crate) mod acm;
+mod calls;
+mod cancel;
+mod clients;
+pub(crate) mod ec2;
+pub(crate) mod elb;
+mod error;
+pub(crate) mod iam;
+pub(crate) mod pem;
+pub(crate) mod retry;
+
+pub use calls::CallCount;
+pub use cancel::{Cancel, Canceller, cancellation};
+pub use clients::{ClientOptions, Clients, SetupError};
+pub use elb::InstanceHealth;
+pub use error::{AwsError, Failure, Service};

@@ -1,0 +1,62 @@
+//! What is read off a certificate in PEM form: its fingerprint and its names.
+
+use std::fmt::Write as _;
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use sha2::{Digest as _, Sha256};
+use x509_parser::extensions::GeneralName;
+
+/// Returns the SHA-256 of the first certificate's DER form in lower-case hexadecimal; none where the text
+/// holds no certificate.
+pub(crate) fn fingerprint(pem: &[u8]) -> Option<String> {
+    let leaf = CertificateDer::pem_slice_iter(pem).next()?.ok()?;
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(&leaf) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Some(text)
+}
+
+/// Returns the DNS names that the first certificate is for: its subject alternative names, or its common name
+/// where it has none; empty where the text holds no certificate.
+pub(crate) fn domains(pem: &[u8]) -> Vec<String> {
+    let Some(Ok(leaf)) = CertificateDer::pem_slice_iter(pem).next() else { return Vec::new() };
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(&leaf) else { return Vec::new() };
+    let names: Vec<_> = certificate
+        .subject_alternative_name()
+        .ok()
+        .flatten()
+        .map(|extension| extension.value.general_names.iter())
+        .into_iter()
+        .flatten()
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some((*name).to_owned()),
+            _ => None,
+        })
+        .collect();
+    if !names.is_empty() {
+        return names;
+    }
+    let subject = certificate.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
+    subject.map(str::to_owned).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_certificate_counts_and_text_around_it_does_not() {
+        // "abc" and "abcd" as DER: the content is of no matter here.
+        let pem = "subject=x\n-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----\n\
+                   -----BEGIN CERTIFICATE-----\nYWJjZA==\n-----END CERTIFICATE-----\n";
+        assert_eq!(
+            fingerprint(pem.as_bytes()).unwrap(),
+            // FIPS 180-2, appendix B.1: SHA-256 of "abc".
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(fingerprint(b"no certificate"), None);
+    }
+}
