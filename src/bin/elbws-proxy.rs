@@ -1,3 +1,7 @@
 //! `elbws-proxy`: the proxy that runs on the instances, alone.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    elbws::proxy::command::main()
+}

@@ -1,1 +1,8 @@
-//! The proxy as its peers see it.
+//! The proxy as its peers see it: real sockets on loopback, port 0, scripted backends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod drain;
+mod forwarding;
+mod proxy_header;
+mod rig;
+mod websocket;

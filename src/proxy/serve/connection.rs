@@ -1,0 +1,333 @@
+//! One client connection: its PROXY header, then its requests in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use super::exchange::{self, Outcome};
+use super::plan::{self, Forward, Plan};
+use super::reply::Reply;
+use super::state::{ClientPlace, Phase, Worker};
+use super::visitor::{Visitor, canonical, is_trusted};
+use crate::proxy::config::{Accept, Limits};
+use crate::proxy::http::{HeadError, Scanner};
+use crate::proxy::observe::{Counter, Reject};
+use crate::proxy::proxy_protocol::{self, Addresses, DecodeError, Origin, Versions};
+use crate::proxy::stream::{SCRATCH, Stream, poll_read_with};
+
+/// How long a client may take to hang up after an answer that ends the connection.
+const LINGER: Duration = Duration::from_secs(2);
+/// How much it may still send meanwhile.
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// Counts a connection in and out.
+pub(super) struct Place {
+    pub(super) worker: Arc<Worker>,
+    /// Taken from [`super::state::Shared::connections`], given back when the connection ends.
+    _permit: OwnedSemaphorePermit,
+    client: Option<ClientPlace>,
+}
+
+impl Place {
+    /// A place for a connection that was just accepted.
+    pub(super) fn take(worker: &Arc<Worker>, permit: OwnedSemaphorePermit) -> Self {
+        worker.metrics.add(Counter::Connections, 1);
+        Self { worker: Arc::clone(worker), _permit: permit, client: None }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.worker.metrics.add(Counter::ConnectionsEnded, 1);
+    }
+}
+
+/// A client's connection and what was read from it but not used yet.
+pub(super) struct ClientIo {
+    pub(super) stream: Stream,
+    pub(super) input: Vec<u8>,
+}
+
+impl ClientIo {
+    /// Reads once; 0 is the end.
+    async fn fill(&mut self) -> io::Result<usize> {
+        let Self { stream, input } = self;
+        std::future::poll_fn(|context| {
+            poll_read_with(stream, context, SCRATCH, |_, bytes| {
+                input.extend_from_slice(bytes);
+                bytes.len()
+            })
+        })
+        .await
+    }
+
+    /// Ends the connection so that the client can still read what was sent before.
+    async fn linger(&mut self) {
+        if self.stream.shutdown().await.is_err() {
+            return;
+        }
+        let drained = async {
+            let mut dropped = 0;
+            while dropped < LINGER_BYTES {
+                match self.fill().await {
+                    Ok(0) | Err(_) => break,
+                    Ok(count) => dropped += count,
+                }
+                self.input.clear();
+            }
+        };
+        let _ = timeout(LINGER, drained).await;
+    }
+}
+
+/// Serves a connection to its end, or until a tunnel takes it over.
+pub(super) async fn serve(stream: Stream, peer: SocketAddr, place: Place) {
+    let mut client = ClientIo { stream, input: Vec::new() };
+    let mut place = place;
+    let peer = canonical(peer);
+    let Some(visitor) = admit(&mut client, peer, &place.worker).await else { return };
+    let live = place.worker.shared.live();
+    if let Some(limit) = live.config.limits.max_connections_per_client {
+        place.client = place.worker.shared.admit_client(visitor.address.ip(), limit);
+        if place.client.is_none() {
+            place.worker.reject(Reject::ClientLimit, visitor.address.ip(), "too many connections");
+            return;
+        }
+    }
+    drop(live);
+    requests(client, peer, &visitor, place).await;
+}
+
+/// Reads the PROXY header, where one is required, and says whose connection this is.
+async fn admit(client: &mut ClientIo, peer: SocketAddr, worker: &Worker) -> Option<Visitor> {
+    let live = worker.shared.live();
+    let own = || match &client.stream {
+        Stream::Tcp(stream) => stream.local_addr().ok(),
+        Stream::Unix(_) => None,
+    };
+    let Accept::Header(versions) = live.config.accept else {
+        let pair = Addresses { source: peer, destination: own()? };
+        return Some(Visitor::new(pair, None, &live.config));
+    };
+    let trusted = &live.config.trusted;
+    if !trusted.is_empty() && !is_trusted(trusted, peer.ip()) {
+        worker.reject(Reject::Untrusted, peer, "the peer is not in `trusted`");
+        return None;
+    }
+    let header = timeout(live.config.limits.header_timeout, read_proxy_header(client, versions)).await;
+    let header = match header {
+        Ok(Ok(header)) => header,
+        Ok(Err(None)) => {
+            // A connection with nothing on it is a health check of the load balancer's.
+            worker.metrics.add(Counter::ConnectionsEmpty, 1);
+            return None;
+        }
+        Ok(Err(Some(error))) => {
+            worker.reject(Reject::ProxyHeader, peer, error);
+            return None;
+        }
+        Err(_) if client.input.is_empty() => {
+            worker.metrics.add(Counter::ConnectionsEmpty, 1);
+            return None;
+        }
+        Err(_) => {
+            worker.reject(Reject::ProxyHeaderTimeout, peer, "the PROXY header did not end in time");
+            return None;
+        }
+    };
+    let vpc_endpoint = header.vpc_endpoint_id().map(str::to_owned);
+    let pair = match header.origin {
+        Origin::Proxied(pair) => pair,
+        Origin::Socket => {
+            let Stream::Tcp(stream) = &client.stream else { return None };
+            Addresses { source: peer, destination: stream.local_addr().ok()? }
+        }
+    };
+    Some(Visitor::new(pair, vpc_endpoint, &live.config))
+}
+
+/// `Err(None)` when the connection ended before its first byte.
+async fn read_proxy_header(
+    client: &mut ClientIo,
+    versions: Versions,
+) -> Result<proxy_protocol::Header, Option<DecodeError>> {
+    loop {
+        if let Some(decoded) = proxy_protocol::decode(&client.input, versions)? {
+            client.input.drain(..decoded.consumed);
+            return Ok(decoded.header);
+        }
+        match client.fill().await {
+            Ok(0) | Err(_) if client.input.is_empty() => return Err(None),
+            Ok(0) | Err(_) => return Err(Some(DecodeError::Missing)),
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Why no further request is read.
+enum NoHead {
+    /// The client ended, was silent for too long between requests, or the proxy drains.
+    Over,
+    /// The head stopped midway.
+    TimedOut,
+    /// The head is malformed or too large.
+    Refused(HeadError),
+}
+
+async fn requests(mut client: ClientIo, peer: SocketAddr, visitor: &Visitor, place: Place) {
+    let worker = Arc::clone(&place.worker);
+    let mut first = true;
+    loop {
+        let live = worker.shared.live();
+        let wait = if first { live.config.limits.request_timeout } else { live.config.limits.keep_alive };
+        let length = match read_head(&mut client, &worker, &live.config.limits, wait).await {
+            Ok(length) => length,
+            Err(NoHead::Over) => {
+                if first && client.input.is_empty() {
+                    worker.metrics.add(Counter::ConnectionsEmpty, 1);
+                }
+                return;
+            }
+            Err(NoHead::TimedOut) => {
+                worker.reject(
+                    Reject::RequestTimeout,
+                    visitor.address,
+                    "the request head did not end in time",
+                );
+                return refuse(&mut client, &worker, &Reply::new(408, "request_timeout")).await;
+            }
+            Err(NoHead::Refused(error)) => return refuse_head(&mut client, &worker, visitor, error).await,
+        };
+        first = false;
+        let started = Instant::now();
+        let head = client.input.get(..length).unwrap_or_default();
+        let plan = plan::plan(head, &live, visitor, peer, worker.shared.access_log.is_on());
+        client.input.drain(..length);
+        if client.input.is_empty() {
+            client.input = Vec::new();
+        }
+        drop(live);
+        match plan {
+            Plan::Refuse(error) => return refuse_head(&mut client, &worker, visitor, error).await,
+            Plan::Reply(reply) => {
+                if reply.status == 404 {
+                    worker.reject(Reject::NoRoute, visitor.address, "no route for the request");
+                }
+                // The request may have a body, which would have to be read first.
+                return refuse(&mut client, &worker, &reply).await;
+            }
+            Plan::Redirect { reply, keep_alive, body } => {
+                if !keep_alive || worker.shared.is_draining() {
+                    return refuse(&mut client, &worker, &reply).await;
+                }
+                if send(&mut client, &worker, &reply, true, body).await.is_err() {
+                    return;
+                }
+            }
+            Plan::Forward(forward) => match forward_one(&mut client, &worker, *forward, started).await {
+                Outcome::Again => {}
+                Outcome::Close => return,
+                Outcome::Linger => return client.linger().await,
+                Outcome::Tunnel(upgraded) => return exchange::tunnel(client, *upgraded, place),
+            },
+        }
+        if worker.shared.is_draining() && client.input.is_empty() {
+            return client.linger().await;
+        }
+    }
+}
+
+/// Boxed, so that a connection that waits for its next request does not hold an exchange's memory.
+async fn forward_one(client: &mut ClientIo, worker: &Worker, forward: Forward, started: Instant) -> Outcome {
+    Box::pin(exchange::run(client, worker, forward, started)).await
+}
+
+/// Reads up to the end of the next request's head and returns its length.
+async fn read_head(
+    client: &mut ClientIo,
+    worker: &Worker,
+    limits: &Limits,
+    wait: Duration,
+) -> Result<usize, NoHead> {
+    if client.input.is_empty() {
+        let mut phase = worker.shared.phase.subscribe();
+        tokio::select! {
+            biased;
+            filled = client.fill() => match filled {
+                Ok(0) | Err(_) => return Err(NoHead::Over),
+                Ok(_) => {}
+            },
+            _ = phase.wait_for(|phase| *phase != Phase::Serving) => return Err(NoHead::Over),
+            () = tokio::time::sleep(wait) => return Err(NoHead::Over),
+        }
+    }
+    let mut scanner = Scanner::default();
+    let mut blank_seen = false;
+    let mut look = |input: &mut Vec<u8>| loop {
+        match scanner.scan(input, limits.max_head) {
+            // One empty line before a request is tolerated (RFC 9112, section 2.2).
+            Ok(Some(2)) if input.starts_with(b"\r\n") && !blank_seen => {
+                blank_seen = true;
+                input.drain(..2);
+                scanner = Scanner::default();
+            }
+            Ok(found) => return Ok(found),
+            Err(error) => return Err(NoHead::Refused(error)),
+        }
+    };
+    if let Some(length) = look(&mut client.input)? {
+        return Ok(length);
+    }
+    let rest = async {
+        loop {
+            match client.fill().await {
+                Ok(0) | Err(_) => return Err(NoHead::Over),
+                Ok(_) => {}
+            }
+            if let Some(length) = look(&mut client.input)? {
+                return Ok(length);
+            }
+        }
+    };
+    timeout(limits.header_timeout, rest).await.unwrap_or(Err(NoHead::TimedOut))
+}
+
+async fn refuse_head(client: &mut ClientIo, worker: &Worker, visitor: &Visitor, error: HeadError) {
+    let (cause, reason) = match error {
+        HeadError::TooLarge => (Reject::HeadTooLarge, "head_too_large"),
+        HeadError::Malformed(_)
+        | HeadError::Version
+        | HeadError::Method
+        | HeadError::Expectation
+        | HeadError::WebSocketVersion => (Reject::BadRequest, "bad_request"),
+    };
+    worker.reject(cause, visitor.address, error);
+    refuse(client, worker, &Reply::new(error.status(), reason)).await;
+}
+
+/// Answers and ends the connection.
+async fn refuse(client: &mut ClientIo, worker: &Worker, reply: &Reply) {
+    if send(client, worker, reply, false, true).await.is_ok() {
+        client.linger().await;
+    }
+}
+
+/// Answers; `body` is false for HEAD.
+async fn send(
+    client: &mut ClientIo,
+    worker: &Worker,
+    reply: &Reply,
+    keep_alive: bool,
+    body: bool,
+) -> io::Result<()> {
+    worker.metrics.answered(reply.status);
+    let live = worker.shared.live();
+    let bytes = reply.render(keep_alive, body, live.config.reason_header);
+    let limit = live.config.limits.request_timeout;
+    timeout(limit, client.stream.write_all(&bytes)).await?
+}

@@ -1,0 +1,97 @@
+//! Who a request is from: the address, port and scheme that the load balancer saw.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use crate::proxy::config::{Config, Scheme};
+use crate::proxy::http::Fields;
+use crate::proxy::proxy_protocol::Addresses;
+
+/// The client as the load balancer saw it.
+#[derive(Debug, Clone)]
+pub(super) struct Visitor {
+    /// The client's address.
+    pub(super) address: SocketAddr,
+    /// Where the client connected to.
+    pub(super) destination: SocketAddr,
+    /// By the destination's port; `None` for a port that is not mapped.
+    pub(super) scheme: Option<Scheme>,
+    /// The port that the client connected to.
+    pub(super) port: u16,
+    /// The AWS VPC endpoint that the client came through.
+    pub(super) vpc_endpoint: Option<String>,
+}
+
+impl Visitor {
+    pub(super) fn new(pair: Addresses, vpc_endpoint: Option<String>, config: &Config) -> Self {
+        let port = pair.destination.port();
+        Self {
+            address: canonical(pair.source),
+            destination: canonical(pair.destination),
+            scheme: config.scheme_by_port.get(&port).copied(),
+            port,
+            vpc_endpoint,
+        }
+    }
+
+    /// What an ALB says of its client; only the right-most address is the ALB's own word.
+    pub(super) fn seen_by_alb(&self, fields: &Fields<'_>) -> Self {
+        let text = |name| fields.all(name).last().and_then(|value| std::str::from_utf8(value).ok());
+        let last = |name| text(name).and_then(|value: &str| value.rsplit(',').next()).map(str::trim);
+        let mut visitor = self.clone();
+        if let Some(address) = last("x-forwarded-for").and_then(forwarded_address) {
+            visitor.address = address;
+        }
+        if let Some(scheme) = last("x-forwarded-proto") {
+            visitor.scheme = match scheme.to_ascii_lowercase().as_str() {
+                "https" => Some(Scheme::Https),
+                "http" => Some(Scheme::Http),
+                _ => visitor.scheme,
+            };
+        }
+        if let Some(port) = last("x-forwarded-port").and_then(|port| port.parse().ok()) {
+            visitor.port = port;
+        }
+        visitor
+    }
+
+    pub(super) fn scheme_name(&self) -> &'static str {
+        self.scheme.unwrap_or(Scheme::Http).as_str()
+    }
+}
+
+/// `ip`, `ip:port`, `[v6]` or `[v6]:port`.
+fn forwarded_address(text: &str) -> Option<SocketAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let ip = bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
+    ip.or_else(|_| text.parse::<SocketAddr>()).ok().map(canonical)
+}
+
+/// IPv4 that arrives on an IPv6 socket is still IPv4 to everybody who reads it.
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+pub(super) fn is_trusted(trusted: &[IpNet], peer: IpAddr) -> bool {
+    trusted.iter().any(|network| network.contains(&peer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_an_alb_come_with_and_without_port() {
+        for (text, expected) in [
+            ("192.0.2.1", "192.0.2.1:0"),
+            ("192.0.2.1:443", "192.0.2.1:443"),
+            ("2001:db8::1", "[2001:db8::1]:0"),
+            ("[2001:db8::1]", "[2001:db8::1]:0"),
+            ("[2001:db8::1]:443", "[2001:db8::1]:443"),
+        ] {
+            assert_eq!(forwarded_address(text), Some(expected.parse().unwrap()), "{text}");
+        }
+        assert_eq!(forwarded_address("unknown"), None);
+    }
+}

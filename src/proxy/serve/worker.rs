@@ -1,0 +1,165 @@
+//! One worker: a thread with a runtime of its own that accepts, serves and keeps the coarse clock.
+
+use std::io;
+use std::net::TcpListener as StdListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::connection::{self, Place};
+use super::state::{Phase, Shared, Worker};
+use crate::proxy::observe::{Counter, Entry, Reject, Totals};
+use crate::proxy::stream::Stream;
+use crate::proxy::tunnel::Registry;
+use crate::proxy::upstream::Pool;
+
+/// The coarse clock's tick: idle tunnels are found that exactly.
+const TICK: Duration = Duration::from_secs(1);
+/// How often a drain looks whether it is over.
+const DRAIN_TICK: Duration = Duration::from_millis(20);
+/// For how long after the drain's end tunnels may still finish their closing handshake.
+const GRACE: Duration = Duration::from_secs(5);
+/// The part of the drain over which the goodbyes are spread.
+const GOODBYES: f64 = 0.25;
+/// The wait after `accept` failed for want of descriptors or memory.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+impl Worker {
+    /// Serves on the listeners until the proxy has drained or is stopped.
+    pub(super) fn run(shared: &Arc<Shared>, index: usize, listeners: Vec<StdListener>) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let metrics = shared.metrics.get(index).cloned().unwrap_or_default();
+        let worker = Arc::new(Self {
+            shared: Arc::clone(shared),
+            metrics,
+            pool: Pool::default(),
+            tunnels: Arc::new(Registry::default()),
+        });
+        runtime.block_on(async {
+            let mut accepting = JoinSet::new();
+            for listener in listeners {
+                accepting.spawn(accept(Arc::clone(&worker), TcpListener::from_std(listener)?));
+            }
+            worker.keep_time(accepting).await;
+            Ok(())
+        })
+    }
+
+    /// The clock: idle tunnels, stale backend connections, and the course of a drain.
+    async fn keep_time(&self, mut accepting: JoinSet<()>) {
+        let mut phase = self.shared.phase.subscribe();
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let began = Instant::now();
+        let serving = async {
+            loop {
+                ticks.tick().await;
+                self.tick(began);
+            }
+        };
+        tokio::select! {
+            () = serving => {}
+            _ = phase.wait_for(|phase| *phase != Phase::Serving) => {}
+        }
+        // The listeners first take what already waits in their queues, then close.
+        while accepting.join_next().await.is_some() {}
+        self.pool.clear();
+        let mut cut = None;
+        loop {
+            let now = *phase.borrow();
+            let limits = self.shared.live().config.limits;
+            let elapsed = match now {
+                Phase::Draining(since) => since.elapsed(),
+                Phase::Serving | Phase::Stopped => Duration::MAX,
+            };
+            if self.open_connections() == 0 {
+                return;
+            }
+            let goodbyes = limits.drain.mul_f64(1.0 - GOODBYES);
+            if now == Phase::Stopped || elapsed >= limits.drain.saturating_add(GRACE) {
+                self.tunnels.cut();
+                // One more turn of the loop lets the cut tunnels write their log lines.
+                if cut.is_some_and(|since: Instant| since.elapsed() > DRAIN_TICK * 5) {
+                    return;
+                }
+                cut.get_or_insert_with(Instant::now);
+            } else if elapsed >= goodbyes {
+                let span = limits.drain.saturating_sub(goodbyes).as_secs_f64();
+                let share =
+                    if span > 0.0 { elapsed.saturating_sub(goodbyes).as_secs_f64() / span } else { 1.0 };
+                self.tunnels.go_away(share);
+            }
+            self.tick(began);
+            sleep(DRAIN_TICK).await;
+        }
+    }
+
+    fn tick(&self, began: Instant) {
+        let seconds = |span: Duration| u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
+        let idle = self.shared.live().config.limits.tunnel_idle;
+        self.tunnels.advance(seconds(began.elapsed()), seconds(idle).max(1));
+        self.pool.sweep();
+    }
+
+    /// Connections open on this worker.
+    fn open_connections(&self) -> u64 {
+        Totals::of(std::slice::from_ref(&self.metrics)).open_connections()
+    }
+
+    /// Tunnels open on all workers.
+    pub(super) fn open_tunnels(&self) -> usize {
+        usize::try_from(Totals::of(&self.shared.metrics).open_tunnels()).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn log(&self, entry: &Entry) {
+        if !self.shared.access_log.log(entry) {
+            self.metrics.add(Counter::LogDropped, 1);
+        }
+    }
+}
+
+/// Accepts until the proxy stops serving, never more than `max_connections` at a time.
+async fn accept(worker: Arc<Worker>, listener: TcpListener) {
+    let mut phase = worker.shared.phase.subscribe();
+    let serving = async {
+        loop {
+            let Ok(permit) = Arc::clone(&worker.shared.connections).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let place = Place::take(&worker, permit);
+                    tokio::spawn(connection::serve(Stream::Tcp(stream), peer, place));
+                }
+                Err(error) if is_about_one_connection(&error) => {}
+                Err(error) => {
+                    worker.reject(Reject::Accept, "accept", error);
+                    sleep(BACK_OFF).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = serving => {}
+        _ = phase.wait_for(|phase| *phase != Phase::Serving) => {}
+    }
+    // What the kernel accepted before must not be reset by closing the listener.
+    while let Ok(permit) = Arc::clone(&worker.shared.connections).try_acquire_owned() {
+        let waiting = std::future::poll_fn(|context| match listener.poll_accept(context) {
+            std::task::Poll::Ready(Ok(accepted)) => std::task::Poll::Ready(Some(accepted)),
+            std::task::Poll::Ready(Err(_)) | std::task::Poll::Pending => std::task::Poll::Ready(None),
+        });
+        let Some((stream, peer)) = waiting.await else { break };
+        let place = Place::take(&worker, permit);
+        tokio::spawn(connection::serve(Stream::Tcp(stream), peer, place));
+    }
+}
+
+/// Errors of a connection that failed before it was accepted; the next one may be fine.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}

@@ -1,0 +1,445 @@
+//! The relay itself: one future for both directions.
+
+use std::future::Future;
+use std::hash::{BuildHasher as _, RandomState};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::control::{Ask, Registration};
+use super::frames::Frames;
+use crate::proxy::stream::{SCRATCH, Transport, poll_read_with, poll_write_some};
+
+/// How many reads of a direction one wake-up may do before other tasks get their turn.
+const READS_A_WAKE: u32 = 8;
+/// Close, 1001 going away (RFC 6455, section 7.4.1).
+const GOING_AWAY: [u8; 2] = 1001_u16.to_be_bytes();
+
+/// One end of a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The end that opened the tunnel.
+    Client,
+    /// The end that it was opened to.
+    Backend,
+    /// Neither: the proxy ended it.
+    Proxy,
+}
+
+impl Side {
+    /// The side's name for the log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Backend => "backend",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+/// How a tunnel ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Who ended first.
+    pub by: Side,
+    /// In which way, as a word for the log: `closed`, `reset`, `idle`, `drain` or `cut`.
+    pub how: &'static str,
+    /// Bytes relayed from the client to the backend.
+    pub up: u64,
+    /// Bytes relayed from the backend to the client.
+    pub down: u64,
+    /// The code of the first Close frame seen, where it had one.
+    pub close_code: Option<u16>,
+}
+
+/// Relays bytes between two transports until both directions have ended.
+///
+/// Half-closes and resets are passed on as such. Memory is taken only while a peer does not read.
+#[derive(Debug)]
+pub struct Relay<A, B> {
+    client: A,
+    backend: B,
+    up: Direction,
+    down: Direction,
+    first: Option<(Side, &'static str)>,
+    registration: Registration,
+}
+
+impl<A: Transport, B: Transport> Relay<A, B> {
+    /// Joins two transports; `to_backend` and `to_client` are frames that were read before and go first.
+    #[must_use]
+    pub fn new(
+        client: A,
+        backend: B,
+        to_backend: Vec<u8>,
+        to_client: Vec<u8>,
+        registration: Registration,
+    ) -> Self {
+        let (up, down) = (Direction::beginning(to_backend), Direction::beginning(to_client));
+        Self { client, backend, up, down, first: None, registration }
+    }
+
+    fn ended(&mut self, by: Side, how: &'static str) -> Ended {
+        let (by, how) = *self.first.get_or_insert((by, how));
+        let close_code = [&self.down, &self.up].into_iter().find_map(|one| one.frames.close()?.code);
+        Ended { by, how, up: self.up.bytes, down: self.down.bytes, close_code }
+    }
+
+    fn abort(&self) {
+        self.client.abort();
+        self.backend.abort();
+    }
+
+    /// Moves what can be moved; `Some` when the tunnel is over.
+    fn step(&mut self, context: &mut Context<'_>, goodbye: bool) -> Option<Ended> {
+        let key = || RandomState::new().hash_one(GOING_AWAY).to_be_bytes().first_chunk::<4>().copied();
+        let up_close = goodbye.then(|| close_frame(key()));
+        let up = self.up.poll(context, &mut self.client, &mut self.backend, up_close.as_deref());
+        self.note(up, Side::Client, Side::Backend);
+        let down_close = goodbye.then(|| close_frame(None));
+        let down = self.down.poll(context, &mut self.backend, &mut self.client, down_close.as_deref());
+        self.note(down, Side::Backend, Side::Client);
+        if matches!((up, down), (Moved::SenderReset, _) | (_, Moved::SenderReset)) {
+            self.abort();
+            return Some(self.ended(Side::Proxy, "reset"));
+        }
+        if self.up.is_over() && self.down.is_over() {
+            if self.up.flow == Flow::Broken || self.down.flow == Flow::Broken {
+                self.abort();
+            }
+            return Some(self.ended(Side::Proxy, "closed"));
+        }
+        if matches!((up, down), (Moved::More, _) | (_, Moved::More)) {
+            context.waker().wake_by_ref();
+        }
+        None
+    }
+
+    /// Remembers who ended first.
+    fn note(&mut self, moved: Moved, from: Side, to: Side) {
+        let event = match moved {
+            Moved::Some | Moved::More => return,
+            Moved::SenderClosed => (from, "closed"),
+            Moved::SenderReset => (from, "reset"),
+            Moved::ReceiverReset => (to, "reset"),
+        };
+        self.first.get_or_insert(event);
+    }
+}
+
+impl<A: Transport, B: Transport> Future for Relay<A, B> {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Ended> {
+        let this = &mut *self;
+        this.registration.control().register(context.waker());
+        let goodbye = match this.registration.control().asked() {
+            Ask::Nothing => false,
+            Ask::GoAway => {
+                this.first.get_or_insert((Side::Proxy, "drain"));
+                true
+            }
+            Ask::Idle => return Poll::Ready(this.ended(Side::Proxy, "idle")),
+            Ask::Cut => {
+                this.abort();
+                return Poll::Ready(this.ended(Side::Proxy, "cut"));
+            }
+        };
+        let before = (this.up.bytes, this.down.bytes);
+        let ended = this.step(context, goodbye);
+        if before != (this.up.bytes, this.down.bytes) {
+            this.registration.touch();
+        }
+        ended.map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Direction {
+    /// Bytes that the receiver did not take yet; the sender is not read until they are gone.
+    pending: Vec<u8>,
+    at: usize,
+    bytes: u64,
+    flow: Flow,
+    frames: Frames,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Flow {
+    #[default]
+    Open,
+    /// The sender ended: flush, then pass the end on.
+    Ending,
+    /// Our Close is the last that the receiver gets: flush, end, then wait for the sender's end.
+    Goodbye,
+    /// What the sender still says is read and dropped, so that closing does not reset its connection.
+    Discarding,
+    /// The end was passed on.
+    Ended,
+    /// The receiver is gone.
+    Broken,
+}
+
+/// What one call moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moved {
+    Some,
+    /// The turn is used up and more can be moved at once.
+    More,
+    SenderClosed,
+    SenderReset,
+    ReceiverReset,
+}
+
+impl Direction {
+    fn beginning(first: Vec<u8>) -> Self {
+        let mut direction = Self { bytes: first.len() as u64, pending: first, ..Self::default() };
+        direction.frames.observe(&direction.pending);
+        direction
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.flow, Flow::Ended | Flow::Broken)
+    }
+
+    fn poll<F: Transport, T: Transport>(
+        &mut self,
+        context: &mut Context<'_>,
+        from: &mut F,
+        to: &mut T,
+        close: Option<&[u8]>,
+    ) -> Moved {
+        let mut moved = Moved::Some;
+        for _ in 0..READS_A_WAKE {
+            if let Some(close) = close.filter(|_| self.may_insert()) {
+                self.pending.extend_from_slice(close);
+                self.flow = Flow::Goodbye;
+            }
+            match self.flush(context, to) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return self.broken(),
+                Poll::Pending => return moved,
+            }
+            let discarding = match self.flow {
+                Flow::Ended | Flow::Broken => return moved,
+                Flow::Ending | Flow::Goodbye => match Pin::new(&mut *to).poll_shutdown(context) {
+                    Poll::Pending => return moved,
+                    Poll::Ready(Err(_)) => return self.broken(),
+                    Poll::Ready(Ok(())) if self.flow == Flow::Goodbye => {
+                        self.flow = Flow::Discarding;
+                        true
+                    }
+                    Poll::Ready(Ok(())) => {
+                        self.flow = Flow::Ended;
+                        return moved;
+                    }
+                },
+                Flow::Discarding => true,
+                Flow::Open => false,
+            };
+            let read = poll_read_with(from, context, SCRATCH, |context, bytes| {
+                if discarding || bytes.is_empty() {
+                    return Ok(bytes.is_empty());
+                }
+                self.pass_on(context, bytes, to, close.is_some()).map(|()| false)
+            });
+            match read {
+                Poll::Pending => return moved,
+                Poll::Ready(Err(_)) => return Moved::SenderReset,
+                Poll::Ready(Ok(Err(_))) => return self.broken(),
+                Poll::Ready(Ok(Ok(false))) => {}
+                Poll::Ready(Ok(Ok(true))) => {
+                    moved = Moved::SenderClosed;
+                    self.flow = if discarding { Flow::Ended } else { Flow::Ending };
+                }
+            }
+        }
+        if moved == Moved::Some { Moved::More } else { moved }
+    }
+
+    /// Sends on what was read; what the receiver does not take now is kept.
+    fn pass_on<T: Transport>(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+        to: &mut T,
+        to_boundary: bool,
+    ) -> io::Result<()> {
+        let bytes = if to_boundary {
+            let end = self.frames.observe_to_boundary(bytes);
+            bytes.get(..end).unwrap_or(bytes)
+        } else {
+            self.frames.observe(bytes);
+            bytes
+        };
+        self.bytes += bytes.len() as u64;
+        let written = poll_write_some(to, context, bytes)?;
+        self.pending.extend_from_slice(bytes.get(written..).unwrap_or_default());
+        Ok(())
+    }
+
+    fn flush<T: Transport>(&mut self, context: &mut Context<'_>, to: &mut T) -> Poll<io::Result<()>> {
+        if !self.pending.is_empty() {
+            let rest = self.pending.get(self.at..).unwrap_or_default();
+            self.at += poll_write_some(to, context, rest)?;
+            if self.at < self.pending.len() {
+                return Poll::Pending;
+            }
+            self.pending = Vec::new();
+            self.at = 0;
+        }
+        // Nothing for a socket; TLS keeps records of its own that must go out.
+        Pin::new(to).poll_flush(context)
+    }
+
+    /// The receiver is gone; the other direction may still bring what it sent before.
+    fn broken(&mut self) -> Moved {
+        self.flow = Flow::Broken;
+        self.pending = Vec::new();
+        self.at = 0;
+        Moved::ReceiverReset
+    }
+
+    fn may_insert(&self) -> bool {
+        self.flow == Flow::Open && self.frames.at_boundary() && self.frames.close().is_none()
+    }
+}
+
+/// A Close frame with 1001, masked as a client must where a key is given.
+fn close_frame(key: Option<[u8; 4]>) -> Vec<u8> {
+    let [high, low] = GOING_AWAY;
+    match key {
+        None => vec![0x88, 2, high, low],
+        Some([a, b, c, d]) => vec![0x88, 0x82, a, b, c, d, high ^ a, low ^ b],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::super::Registry;
+    use super::*;
+
+    /// The far ends of a running tunnel, and what it returns.
+    struct Ends {
+        client: TcpStream,
+        backend: TcpStream,
+        registry: Arc<Registry>,
+        ended: tokio::task::JoinHandle<Ended>,
+    }
+
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (far, near) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        (far.unwrap(), near.unwrap().0)
+    }
+
+    async fn tunnel() -> Ends {
+        let ((client, near_client), (backend, near_backend)) = (pair().await, pair().await);
+        let registry = Arc::new(Registry::default());
+        let relay = Relay::new(near_client, near_backend, Vec::new(), Vec::new(), registry.register());
+        Ends { client, backend, registry, ended: tokio::spawn(relay) }
+    }
+
+    async fn within<T>(work: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(10), work).await.expect("within 10 s")
+    }
+
+    #[tokio::test]
+    async fn half_close_is_relayed_and_the_other_half_still_works() {
+        let mut ends = tunnel().await;
+        ends.client.write_all(b"last words").await.unwrap();
+        ends.client.shutdown().await.unwrap();
+        let mut heard = Vec::new();
+        within(ends.backend.read_to_end(&mut heard)).await.unwrap();
+        assert_eq!(heard, b"last words");
+        ends.backend.write_all(b"answer").await.unwrap();
+        drop(ends.backend);
+        let mut answer = Vec::new();
+        within(ends.client.read_to_end(&mut answer)).await.unwrap();
+        assert_eq!(answer, b"answer");
+        let ended = within(ends.ended).await.unwrap();
+        assert_eq!((ended.by, ended.how, ended.up, ended.down), (Side::Client, "closed", 10, 6));
+    }
+
+    #[tokio::test]
+    async fn rst_is_relayed_both_ways() {
+        let mut ends = tunnel().await;
+        ends.client.abort();
+        drop(ends.client);
+        let error = within(ends.backend.read_u8()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(within(ends.ended).await.unwrap().by, Side::Client);
+        let mut ends = tunnel().await;
+        ends.backend.abort();
+        drop(ends.backend);
+        let error = within(ends.client.read_u8()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[tokio::test]
+    async fn megabytes_pass_a_slow_reader_unchanged() {
+        let Ends { mut client, mut backend, ended, .. } = tunnel().await;
+        let sent: Vec<u8> =
+            (0..4_000_000_u32).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+        let expected = sent.clone();
+        let writer = tokio::spawn(async move {
+            backend.write_all(&sent).await.unwrap();
+            backend.shutdown().await.unwrap();
+            backend
+        });
+        let mut heard = Vec::new();
+        let mut piece = [0; 1500];
+        loop {
+            let count = within(client.read(&mut piece)).await.unwrap();
+            if count == 0 {
+                break;
+            }
+            heard.extend_from_slice(&piece[..count]);
+        }
+        assert!(heard == expected);
+        drop((client, within(writer).await.unwrap()));
+        assert_eq!(within(ended).await.unwrap().down, 4_000_000);
+    }
+
+    #[tokio::test]
+    async fn goodbye_waits_for_the_frame_to_end() {
+        let mut ends = tunnel().await;
+        // A text frame of five bytes, of which two are still missing.
+        ends.backend.write_all(b"\x81\x05hel").await.unwrap();
+        let mut heard = [0; 5];
+        within(ends.client.read_exact(&mut heard)).await.unwrap();
+        ends.registry.go_away(1.0);
+        let mut masked = [0; 8];
+        within(ends.backend.read_exact(&mut masked)).await.unwrap();
+        assert_eq!([masked[6] ^ masked[2], masked[7] ^ masked[3]], GOING_AWAY);
+        ends.backend.write_all(b"lo\x81\x03abc").await.unwrap();
+        drop(ends.backend);
+        let mut rest = Vec::new();
+        within(ends.client.read_to_end(&mut rest)).await.unwrap();
+        assert_eq!(rest, b"lo\x88\x02\x03\xE9");
+        drop(ends.client);
+        let ended = within(ends.ended).await.unwrap();
+        assert_eq!((ended.by, ended.how), (Side::Proxy, "drain"));
+    }
+
+    #[tokio::test]
+    async fn a_silent_tunnel_is_ended_when_the_clock_passes_its_limit() {
+        let mut ends = tunnel().await;
+        ends.registry.advance(9, 10);
+        ends.client.write_all(b"x").await.unwrap();
+        assert_eq!(within(ends.backend.read_u8()).await.unwrap(), b'x');
+        ends.registry.advance(18, 10);
+        assert!(!ends.ended.is_finished());
+        ends.registry.advance(19, 10);
+        assert_eq!(within(ends.ended).await.unwrap().how, "idle");
+        assert!(ends.registry.is_empty());
+    }
+}

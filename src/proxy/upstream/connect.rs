@@ -1,0 +1,135 @@
+//! Opening a connection to a backend: names, socket options, and a source port when they run out.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+use tokio::net::{TcpSocket, UnixStream};
+
+use super::Upstream;
+use crate::proxy::config::UpstreamAddress;
+use crate::proxy::stream::Stream;
+
+/// How long an answer of the resolver is used.
+const NAME_LIFETIME: Duration = Duration::from_secs(10);
+
+/// What is kept in the kernel for a peer that does not read, each way; the kernel doubles it.
+///
+/// Uncapped, a stalled client holds tens of MiB, since the kernel grows the buffers of a fast sender.
+const KERNEL_BUFFER: u32 = 192 * 1024;
+
+/// What a name resolved to, and when.
+#[derive(Debug, Default)]
+pub(super) struct Resolved {
+    addresses: Vec<SocketAddr>,
+    at: Option<Instant>,
+    turn: usize,
+}
+
+/// Why a backend could not be connected to.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// It took too long.
+    #[error("connecting took too long")]
+    TimedOut,
+    /// The name does not resolve.
+    #[error("the name does not resolve")]
+    Unresolved(#[source] io::Error),
+    /// The connection was refused or failed.
+    #[error("the connection failed")]
+    Failed(#[source] io::Error),
+}
+
+/// Connects to a backend within `limit`.
+pub async fn connect(upstream: &Upstream, limit: Duration) -> Result<Stream, ConnectError> {
+    let attempt = tokio::time::timeout(limit, attempt(upstream));
+    attempt.await.unwrap_or(Err(ConnectError::TimedOut))
+}
+
+async fn attempt(upstream: &Upstream) -> Result<Stream, ConnectError> {
+    match &upstream.address {
+        UpstreamAddress::Ip(address) => tcp(*address).await.map_err(ConnectError::Failed),
+        UpstreamAddress::Unix(path) => {
+            UnixStream::connect(path).await.map(Stream::Unix).map_err(ConnectError::Failed)
+        }
+        UpstreamAddress::Name { host, port } => {
+            let mut last = None;
+            for address in resolve(upstream, host, *port).await? {
+                match tcp(address).await {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => last = Some(error),
+                }
+            }
+            Err(ConnectError::Failed(last.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into())))
+        }
+    }
+}
+
+/// The addresses of a name, the next one first; an old answer outlives a resolver that fails.
+async fn resolve(upstream: &Upstream, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+    let in_turn = |resolved: &mut Resolved| {
+        resolved.turn = resolved.turn.wrapping_add(1);
+        let mut addresses = resolved.addresses.clone();
+        let by = resolved.turn % addresses.len().max(1);
+        addresses.rotate_left(by);
+        addresses
+    };
+    {
+        let mut resolved = upstream.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        if resolved.at.is_some_and(|at| at.elapsed() < NAME_LIFETIME) {
+            return Ok(in_turn(&mut resolved));
+        }
+    }
+    let answer = tokio::net::lookup_host((host, port)).await.map(Iterator::collect::<Vec<_>>);
+    let mut resolved = upstream.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+    match answer {
+        Ok(addresses) => {
+            resolved.addresses = addresses;
+            resolved.at = Some(Instant::now());
+        }
+        Err(error) if resolved.addresses.is_empty() => return Err(ConnectError::Unresolved(error)),
+        Err(_) => resolved.at = Some(Instant::now()),
+    }
+    Ok(in_turn(&mut resolved))
+}
+
+async fn tcp(address: SocketAddr) -> io::Result<Stream> {
+    match socket(address)?.connect(address).await {
+        // One source address has some 28 000 ports towards one backend; loopback has more addresses.
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && is_loopback_v4(address) => {
+            let socket = socket(address)?;
+            socket.bind(another_loopback())?;
+            socket.connect(address).await.map(Stream::Tcp)
+        }
+        outcome => outcome.map(Stream::Tcp),
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_nodelay(true)?;
+    socket.set_recv_buffer_size(KERNEL_BUFFER)?;
+    socket.set_send_buffer_size(KERNEL_BUFFER)?;
+    Ok(socket)
+}
+
+fn is_loopback_v4(address: SocketAddr) -> bool {
+    matches!(address.ip(), IpAddr::V4(ip) if ip.is_loopback())
+}
+
+/// The next of 127.1.0.1, 127.1.0.2 …, any port.
+fn another_loopback() -> SocketAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let [_, _, high, low] = (NEXT.fetch_add(1, Ordering::Relaxed) % 0xFFFE + 1).to_be_bytes();
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 1, high, low)), 0)
+}
+
+/// Caps what the kernel keeps for accepted connections; they inherit it from their listener.
+pub fn cap_kernel_buffers(listener: &SockRef<'_>) -> io::Result<()> {
+    listener.set_recv_buffer_size(KERNEL_BUFFER as usize)?;
+    listener.set_send_buffer_size(KERNEL_BUFFER as usize)?;
+    listener.set_tcp_nodelay(true)
+}
