@@ -7,6 +7,8 @@
 mod account;
 mod admin;
 mod api;
+mod authority;
+mod certificate;
 mod clock;
 mod faults;
 mod ids;

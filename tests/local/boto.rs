@@ -50,6 +50,11 @@ fn check(script: &str) {
 }
 
 #[test]
+fn certificates() {
+    check("certificates.py");
+}
+
+#[test]
 fn networks() {
     check("ec2_network.py");
 }

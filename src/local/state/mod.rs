@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::ACCOUNT_ID;
+use super::authority::Authority;
+
 /// Tags of a resource, by key.
 pub(crate) type Tags = BTreeMap<String, String>;
 
@@ -24,6 +27,8 @@ pub(crate) struct State {
     pub(crate) regions: BTreeMap<String, Region>,
     /// IAM, which has no regions.
     pub(crate) iam: iam::Iam,
+    /// The authority that signs ACM's certificates, from the first time on that it is needed.
+    pub(crate) authority: Option<Authority>,
 }
 
 /// What one region holds.
@@ -47,6 +52,19 @@ impl State {
             elb: elb::Region::default(),
             acm: acm::Region::default(),
         })
+    }
+
+    /// The ARNs of the load balancers, in any region, that serve a certificate.
+    pub(crate) fn certificate_users(&self, certificate: &str) -> Vec<String> {
+        let mut users = Vec::new();
+        for (name, region) in &self.regions {
+            let balancers = region.elb.load_balancers.values();
+            let serving = balancers.filter(|balancer| balancer.uses_certificate(certificate));
+            users.extend(serving.map(|balancer| {
+                format!("arn:aws:elasticloadbalancing:{name}:{ACCOUNT_ID}:loadbalancer/{}", balancer.name)
+            }));
+        }
+        users
     }
 
     /// When the certificate of that ARN was imported or uploaded: in the region's ACM, or in IAM.

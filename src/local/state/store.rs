@@ -8,6 +8,8 @@ use super::State;
 
 const FILE: &str = "state.json";
 const LOCK: &str = "lock";
+/// The certificate of the authority, for clients that are to trust what it signed.
+const AUTHORITY: &str = "ca.pem";
 const FORMAT: u32 = 1;
 
 /// Why the state could not be opened or saved.
@@ -110,8 +112,19 @@ impl Store {
         file.write_all(b"\n")?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
+        if let Some(authority) = &state.authority {
+            write_if_other(&self.directory.join(AUTHORITY), &authority.certificate)?;
+        }
         File::open(&self.directory)?.sync_all()
     }
+}
+
+/// Clients may be reading the file, so it is left alone while it is right.
+fn write_if_other(path: &Path, content: &str) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|found| found == content.as_bytes()) {
+        return Ok(());
+    }
+    fs::write(path, content)
 }
 
 fn load(path: &Path) -> Result<State, StoreError> {
