@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use hyper::http::request::Parts;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use super::api::{self, Context};
 use super::clock::Clock;
 use super::faults::{Effect, Faults};
+use super::health::HealthTable;
 use super::ids::Ids;
 use super::state::State;
 use super::state::store::{Store, StoreError};
@@ -34,10 +36,24 @@ pub(crate) struct Settings {
     pub(crate) port_offset: u16,
     /// How many Classic load balancers a region may have; AWS's default is 20.
     pub(crate) load_balancer_quota: u16,
+    /// Between two health checks, in place of what the load balancer is configured to.
+    #[serde(rename = "health_check_interval_ms", serialize_with = "optional_milliseconds")]
+    pub(crate) health_check_interval: Option<Duration>,
 }
 
 fn milliseconds<S: serde::Serializer>(delay: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+fn optional_milliseconds<S: serde::Serializer>(
+    interval: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match interval {
+        Some(interval) => milliseconds(interval, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// A change of settings.
@@ -47,6 +63,8 @@ pub(crate) struct SettingsChange {
     assume_healthy: Option<bool>,
     certificate_visibility_delay_ms: Option<u64>,
     load_balancer_quota: Option<u16>,
+    /// 0 goes back to what each load balancer is configured to.
+    health_check_interval_ms: Option<u64>,
 }
 
 /// One line of the call log.
@@ -82,7 +100,10 @@ pub(crate) enum Answer {
 }
 
 /// The account.
-pub(crate) struct Account(Mutex<Inner>);
+pub(crate) struct Account {
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
 
 /// What the account holds.
 pub(crate) struct Inner {
@@ -91,6 +112,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) faults: Faults,
     pub(crate) calls: VecDeque<CallRecord>,
+    pub(crate) health: HealthTable,
     ids: Ids,
     store: Option<Store>,
     initial_settings: Settings,
@@ -106,22 +128,24 @@ impl Account {
         clock: Clock,
         ids: Ids,
     ) -> Self {
-        Self(Mutex::new(Inner {
+        let inner = Inner {
             state,
             clock,
             settings,
             faults: Faults::default(),
             calls: VecDeque::new(),
+            health: HealthTable::default(),
             ids,
             store,
             initial_settings: settings,
             initial_clock: clock,
-        }))
+        };
+        Self { inner: Mutex::new(inner), changed: Notify::new() }
     }
 
     /// The account's insides. A panic of another thread leaves them usable: operations check, then change.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers one request of an AWS client.
@@ -137,7 +161,21 @@ impl Account {
         if !strike.delay.is_zero() {
             tokio::time::sleep(strike.delay).await;
         }
-        self.lock().run(&call, strike.effect.as_ref())
+        let answer = self.lock().run(&call, strike.effect.as_ref());
+        if !is_read(&call.operation) {
+            self.tell_change();
+        }
+        answer
+    }
+
+    /// Wakes who waits for a change.
+    pub(crate) fn tell_change(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits until something may have changed since the last wait; for one task only.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 }
 
@@ -185,6 +223,7 @@ impl Inner {
             now: self.clock.now(),
             ids: &mut self.ids,
             settings: &self.settings,
+            health: &self.health,
         };
         let output = api::handle(&mut context, call)?;
         if !is_read(&call.operation) {
@@ -213,6 +252,9 @@ impl Inner {
         }
         if let Some(quota) = change.load_balancer_quota {
             self.settings.load_balancer_quota = quota;
+        }
+        if let Some(interval) = change.health_check_interval_ms {
+            self.settings.health_check_interval = (interval > 0).then(|| Duration::from_millis(interval));
         }
     }
 

@@ -41,6 +41,14 @@ enum ClockChange {
 
 /// Answers an admin call.
 pub(crate) fn answer(account: &Account, method: &Method, path: &str, body: &[u8]) -> Answer {
+    let answer = run(account, method, path, body);
+    if method != Method::GET {
+        account.tell_change();
+    }
+    answer
+}
+
+fn run(account: &Account, method: &Method, path: &str, body: &[u8]) -> Answer {
     let name = path.strip_prefix(PREFIX).unwrap_or_default();
     match (name, method) {
         ("health", &Method::GET) => ok(json!({ "status": "ok" })),

@@ -11,6 +11,7 @@ mod authority;
 mod certificate;
 mod clock;
 mod faults;
+mod health;
 mod ids;
 pub mod server;
 #[allow(dead_code, reason = "records that the services' operations come to use, one by one")]

@@ -18,10 +18,12 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use super::account::{Account, Answer, Settings};
 use super::admin;
 use super::clock::Clock;
+use super::health;
 use super::ids::Ids;
 use super::state::State;
 use super::state::store::{Store, StoreError};
@@ -105,6 +107,7 @@ pub async fn bind(config: Config) -> Result<Bound, ServerError> {
         certificate_visibility_delay: Duration::ZERO,
         port_offset: config.port_offset,
         load_balancer_quota: DEFAULT_QUOTA,
+        health_check_interval: None,
     };
     let account = Arc::new(Account::new(state, store, settings, config.clock, config.ids));
     Ok(Bound { listener, address, account })
@@ -126,6 +129,8 @@ impl Bound {
     /// Serves until `shutdown` ends, then lets open connections finish for a few seconds.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(health::run(Arc::clone(&self.account)));
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             tokio::select! {
@@ -139,6 +144,7 @@ impl Bound {
         drop(self.listener);
         // Connections that are not done by then are cut: their requests were bounded anyway.
         let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
+        tasks.shutdown().await;
     }
 }
 

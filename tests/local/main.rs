@@ -6,4 +6,5 @@ mod boto;
 mod classic;
 mod client;
 mod command;
+mod health;
 mod server;

@@ -11,6 +11,7 @@ mod sts;
 use time::OffsetDateTime;
 
 use super::account::Settings;
+use super::health::HealthTable;
 use super::ids::Ids;
 use super::state::{Region, State};
 use super::wire::error::ApiError;
@@ -29,6 +30,8 @@ pub(crate) struct Context<'a> {
     pub(crate) ids: &'a mut Ids,
     /// How the local AWS is set.
     pub(crate) settings: &'a Settings,
+    /// What health checks have found.
+    pub(crate) health: &'a HealthTable,
 }
 
 #[allow(dead_code, reason = "the services' operations come to use it, one by one")]

@@ -157,6 +157,25 @@ pub(crate) struct HealthCheck {
     pub(crate) healthy_threshold: u16,
 }
 
+/// What a health check asks, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) protocol: Protocol,
+    pub(crate) port: u16,
+    /// With its slash; empty for TCP and SSL.
+    pub(crate) path: String,
+}
+
+impl HealthCheck {
+    /// The target taken apart; there is none if it does not follow the grammar, which is checked on its way in.
+    pub(crate) fn parsed_target(&self) -> Option<Target> {
+        let (protocol, rest) = self.target.split_once(':')?;
+        let (port, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let protocol = Protocol::from_name(protocol)?;
+        Some(Target { protocol, port: port.parse().ok()?, path: path.to_owned() })
+    }
+}
+
 /// The load balancer's attributes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Attributes {

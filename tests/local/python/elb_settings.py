@@ -1,6 +1,7 @@
 """Health check, attributes, tags and instances of Classic load balancers."""
 
 import sys
+import time
 
 import harness
 from classic import as_instances, create, describe, launch, other_vpc
@@ -157,6 +158,7 @@ def test_health_says_why():
     serving, stopped, far, idle = launch("a") + launch("b") + launch("c") + launch("a")
     elb.register_instances_with_load_balancer(**WEB, Instances=as_instances([serving, stopped, far]))
     ec2.stop_instances(InstanceIds=[stopped])
+    admin("/_elbws/settings", b'{"health_check_interval_ms":10}')
 
     def health(**more):
         states = elb.describe_instance_health(**WEB, **more)["InstanceStates"]
@@ -168,7 +170,10 @@ def test_health_says_why():
         far: (out, "ELB", "Instance is in the EC2 Availability Zone for which LoadBalancer is not configured to route traffic to."),
     }
     failed = "Instance has failed at least the UnhealthyThreshold number of health checks consecutively."
-    equal(health(), {serving: (out, "Instance", failed), **others})
+    deadline = time.monotonic() + 20
+    while (found := health())[serving][2] != failed and time.monotonic() < deadline:
+        assert found[serving][0] == out, found
+    equal(found, {serving: (out, "Instance", failed), **others})
     admin("/_elbws/settings", b'{"assume_healthy":true}')
     equal(health(), {serving: ("InService", "N/A", "N/A"), **others})
     unregistered = "Instance is not currently registered with the LoadBalancer."

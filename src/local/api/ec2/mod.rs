@@ -47,6 +47,7 @@ pub(crate) fn handle(context: &mut Context<'_>, action: &str, params: &Params) -
         now: context.now,
         ids: &mut *context.ids,
         settings: context.settings,
+        health: context.health,
     };
     run(&mut rehearsal, action, params)?;
     let message = "Request would have succeeded, but DryRun flag is set.";

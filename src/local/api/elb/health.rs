@@ -1,6 +1,7 @@
 //! `DescribeInstanceHealth`: the health of instances as a load balancer sees it.
 
 use super::{Context, instances, named, placement};
+use crate::local::health::Verdict;
 use crate::local::state::ec2::{Instance, InstanceState};
 use crate::local::wire::error::ApiError;
 use crate::local::wire::query::Params;
@@ -24,6 +25,7 @@ impl Health {
 /// `DescribeInstanceHealth`.
 pub(super) fn describe(context: &mut Context<'_>, params: &Params) -> Result<Members, ApiError> {
     let assume_healthy = context.settings.assume_healthy;
+    let (region_name, table) = (context.region, context.health);
     let region = context.here();
     let load_balancer = named(&mut region.elb, params)?;
     let zones = placement::zones(&region.ec2, load_balancer);
@@ -38,8 +40,14 @@ pub(super) fn describe(context: &mut Context<'_>, params: &Params) -> Result<Mem
         }
     }
     let states = found.into_iter().map(|instance| {
-        let registered = load_balancer.instances.contains(&instance.id);
-        let health = if registered { of(instance, &zones, assume_healthy) } else { UNREGISTERED };
+        let health = if !load_balancer.instances.contains(&instance.id) {
+            UNREGISTERED
+        } else if assume_healthy && instance.state == InstanceState::Running && zones.contains(&instance.zone)
+        {
+            Health::IN_SERVICE
+        } else {
+            of(instance, &zones, table.verdict(region_name, &load_balancer.name, &instance.id))
+        };
         Members::new()
             .text("InstanceId", &instance.id)
             .text("State", health.state)
@@ -52,7 +60,7 @@ pub(super) fn describe(context: &mut Context<'_>, params: &Params) -> Result<Mem
 const UNREGISTERED: Health =
     Health::out("Instance", "Instance is not currently registered with the LoadBalancer.");
 
-fn of(instance: &Instance, zones: &[String], assume_healthy: bool) -> Health {
+fn of(instance: &Instance, zones: &[String], verdict: Option<Verdict>) -> Health {
     match instance.state {
         InstanceState::Pending => Health::out("Instance", "Instance is in pending state."),
         InstanceState::Stopping | InstanceState::Stopped => {
@@ -65,10 +73,19 @@ fn of(instance: &Instance, zones: &[String], assume_healthy: bool) -> Health {
             "ELB",
             "Instance is in the EC2 Availability Zone for which LoadBalancer is not configured to route traffic to.",
         ),
-        InstanceState::Running if assume_healthy => Health::IN_SERVICE,
-        InstanceState::Running => Health::out(
-            "Instance",
-            "Instance has failed at least the UnhealthyThreshold number of health checks consecutively.",
-        ),
+        InstanceState::Running => match verdict {
+            None | Some(Verdict::Registering) => {
+                Health::out("ELB", "Instance registration is still in progress.")
+            }
+            Some(Verdict::NotYetHealthy) => Health::out(
+                "Instance",
+                "Instance has not passed the configured HealthyThreshold number of health checks consecutively.",
+            ),
+            Some(Verdict::Unhealthy) => Health::out(
+                "Instance",
+                "Instance has failed at least the UnhealthyThreshold number of health checks consecutively.",
+            ),
+            Some(Verdict::Healthy) => Health::IN_SERVICE,
+        },
     }
 }
