@@ -3,6 +3,8 @@
 
 mod drain;
 mod forwarding;
+mod peers;
 mod proxy_header;
 mod rig;
+mod smuggling;
 mod websocket;

@@ -141,6 +141,11 @@ impl Peer {
         std::mem::take(&mut self.input)
     }
 
+    /// Whether the peer has closed and everything was read.
+    pub(crate) async fn is_over(&mut self) -> bool {
+        self.input.is_empty() && !matches!(within(self.stream.read_buf(&mut self.input)).await, Ok(1..))
+    }
+
     /// Asserts that the peer closes without another byte.
     pub(crate) async fn expect_end(&mut self) {
         assert_eq!(String::from_utf8_lossy(&self.rest().await), "");

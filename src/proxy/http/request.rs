@@ -92,9 +92,12 @@ impl<'a> Request<'a> {
         Ok(Self { method_name, method, target, version, host, fields, body, expects_continue, keep_alive })
     }
 
-    /// The path alone, which routes are chosen by.
+    /// The path alone, which routes are chosen by; `*` counts as the root.
     #[must_use]
     pub fn path(&self) -> &'a str {
+        if self.target == "*" {
+            return "/";
+        }
         self.target.split_once('?').map_or(self.target, |(path, _)| path)
     }
 

@@ -1,0 +1,61 @@
+//! Programs of others, run against the proxy: found, configured in a folder of their own, ended with the test.
+
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The program's path; without it the test is skipped, unless `ELBWS_REQUIRE_PEERS=1` makes that a failure.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/bin")]);
+    let found = folders.map(|folder| folder.join(name)).find(|path| path.is_file());
+    if found.is_none() {
+        assert!(
+            std::env::var_os("ELBWS_REQUIRE_PEERS").is_none_or(|value| value != "1"),
+            "{name} is not installed"
+        );
+        let _ = writeln!(std::io::stdout(), "skipped: {name} is not installed");
+    }
+    found
+}
+
+/// A running program.
+pub(crate) struct Program {
+    child: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Program {
+    /// Starts it in a new folder that holds one file.
+    pub(crate) fn start(binary: &std::path::Path, arguments: &[&str], file: &str, content: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(file), content).unwrap();
+        let child = Command::new(binary)
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, _folder: folder }
+    }
+
+    /// Waits until it accepts connections.
+    pub(crate) fn wait_for(&mut self, address: SocketAddr) {
+        let began = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            assert!(self.child.try_wait().unwrap().is_none(), "it ended before it listened on {address}");
+            assert!(began.elapsed() < Duration::from_secs(20), "nothing listens on {address}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
