@@ -50,6 +50,11 @@ fn check(script: &str) {
 }
 
 #[test]
+fn across_services() {
+    check("across_services.py");
+}
+
+#[test]
 fn certificates() {
     check("certificates.py");
 }

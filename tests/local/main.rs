@@ -7,4 +7,5 @@ mod classic;
 mod client;
 mod command;
 mod health;
+mod restart;
 mod server;

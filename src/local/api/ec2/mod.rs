@@ -35,6 +35,13 @@ const REMEMBERED: Duration = Duration::hours(1);
 
 /// Runs an operation.
 pub(crate) fn handle(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Members, ApiError> {
+    perhaps_dry(context, action, params).map_err(|error| {
+        // A number or boolean that is none has another code here than in the other query services.
+        if error.code == "MalformedInput" { invalid_value(error.message) } else { error }
+    })
+}
+
+fn perhaps_dry(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Members, ApiError> {
     forget_terminated(context);
     if params.boolean("DryRun")? != Some(true) {
         return run(context, action, params);
