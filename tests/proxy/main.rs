@@ -3,7 +3,9 @@
 
 mod drain;
 mod forwarding;
+mod operation;
 mod peers;
+mod process;
 mod proxy_header;
 mod rig;
 mod smuggling;

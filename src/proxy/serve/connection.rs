@@ -183,9 +183,9 @@ async fn requests(mut client: ClientIo, peer: SocketAddr, visitor: &Visitor, pla
     let worker = Arc::clone(&place.worker);
     let mut first = true;
     loop {
-        let live = worker.shared.live();
-        let wait = if first { live.config.limits.request_timeout } else { live.config.limits.keep_alive };
-        let length = match read_head(&mut client, &worker, &live.config.limits, wait).await {
+        let limits = worker.shared.live().config.limits;
+        let wait = if first { limits.request_timeout } else { limits.keep_alive };
+        let length = match read_head(&mut client, &worker, &limits, wait).await {
             Ok(length) => length,
             Err(NoHead::Over) => {
                 if first && client.input.is_empty() {
@@ -205,6 +205,8 @@ async fn requests(mut client: ClientIo, peer: SocketAddr, visitor: &Visitor, pla
         };
         first = false;
         let started = Instant::now();
+        // Only now: the configuration may have changed while the connection was idle.
+        let live = worker.shared.live();
         let head = client.input.get(..length).unwrap_or_default();
         let plan = plan::plan(head, &live, visitor, peer, worker.shared.access_log.is_on());
         client.input.drain(..length);
