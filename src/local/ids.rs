@@ -19,7 +19,6 @@ impl Default for Ids {
     }
 }
 
-#[allow(dead_code, reason = "the services' operations come to use it, one by one")]
 impl Ids {
     /// Ids that nobody can foretell.
     #[must_use]

@@ -14,15 +14,12 @@ mod faults;
 mod health;
 mod ids;
 pub mod server;
-#[allow(dead_code, reason = "records that the services' operations come to use, one by one")]
 mod state;
-#[allow(dead_code, reason = "accessors that the services' operations come to use, one by one")]
 mod wire;
 
 pub use clock::Clock;
 pub use ids::Ids;
 pub use server::{Bound, Config, bind};
 
-#[allow(dead_code, reason = "part of ARNs, which the services' operations come to make")]
 /// The account that everything here belongs to.
 pub(crate) const ACCOUNT_ID: &str = "123456789012";

@@ -18,7 +18,6 @@ use super::wire::error::ApiError;
 use super::wire::routing::{Call, Input, Output, Service};
 
 /// What an operation works with.
-#[allow(dead_code, reason = "the services' operations come to use it, one by one")]
 pub(crate) struct Context<'a> {
     /// The whole account.
     pub(crate) state: &'a mut State,
@@ -34,7 +33,6 @@ pub(crate) struct Context<'a> {
     pub(crate) health: &'a HealthTable,
 }
 
-#[allow(dead_code, reason = "the services' operations come to use it, one by one")]
 impl Context<'_> {
     /// What the call's region holds.
     pub(crate) fn here(&mut self) -> &mut Region {
