@@ -19,7 +19,7 @@ use super::ids::Ids;
 use super::state::State;
 use super::state::store::{Store, StoreError};
 use super::wire::error::ApiError;
-use super::wire::routing::{self, Call, Protocol, Rendered};
+use super::wire::routing::{self, Call, Protocol, Rendered, Service};
 
 /// What is remembered of past calls; older ones are forgotten.
 const CALLS_KEPT: usize = 100_000;
@@ -71,7 +71,7 @@ pub(crate) struct SettingsChange {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct CallRecord {
     /// `elb`, `ec2`, `acm`, `iam` or `sts`.
-    pub(crate) service: &'static str,
+    pub(crate) service: Service,
     /// The operation.
     pub(crate) operation: String,
     /// The region.
@@ -157,7 +157,7 @@ impl Account {
                 return refusal(refused.protocol, &refused.error, request_id);
             }
         };
-        let strike = self.lock().faults.strike(call.service.name(), &call.operation);
+        let strike = self.lock().faults.strike(call.service, &call.operation);
         if !strike.delay.is_zero() {
             tokio::time::sleep(strike.delay).await;
         }
@@ -273,7 +273,7 @@ impl Inner {
 impl CallRecord {
     fn new(call: &Call) -> Self {
         Self {
-            service: call.service.name(),
+            service: call.service,
             operation: call.operation.clone(),
             region: call.region.clone(),
             status: None,

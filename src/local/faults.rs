@@ -1,8 +1,10 @@
-//! Faults that tests switch on: which calls are hit, and by what. Knows calls by name only.
+//! Faults that tests switch on: which calls are hit, and by what. What a call means is not known here.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::wire::routing::Service;
 
 /// A rule that hits some calls.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -12,7 +14,7 @@ pub(crate) struct Rule {
     operation: String,
     /// Only calls of this service: `elb`, `ec2`, `acm`, `iam` or `sts`.
     #[serde(default)]
-    service: Option<String>,
+    service: Option<Service>,
     /// The first call to hit, counted among the matching ones from now on; 1 if not given.
     #[serde(default = "one")]
     nth: u64,
@@ -66,8 +68,8 @@ fn bad_request() -> u16 {
 }
 
 impl Rule {
-    fn hits(&mut self, service: &str, operation: &str) -> bool {
-        let wanted = self.service.as_deref().is_none_or(|name| name == service)
+    fn hits(&mut self, service: Service, operation: &str) -> bool {
+        let wanted = self.service.is_none_or(|wanted| wanted == service)
             && (self.operation == "*" || self.operation == operation);
         if !wanted {
             return false;
@@ -105,7 +107,7 @@ impl Faults {
     }
 
     /// Counts a call against every rule.
-    pub(crate) fn strike(&mut self, service: &str, operation: &str) -> Strike {
+    pub(crate) fn strike(&mut self, service: Service, operation: &str) -> Strike {
         let mut strike = Strike::default();
         for rule in &mut self.rules {
             if !rule.hits(service, operation) {
@@ -137,7 +139,7 @@ mod tests {
     }
 
     fn hits(faults: &mut Faults, operations: &[&str]) -> Vec<bool> {
-        operations.iter().map(|operation| faults.strike("elb", operation).effect.is_some()).collect()
+        operations.iter().map(|operation| faults.strike(Service::Elb, operation).effect.is_some()).collect()
     }
 
     #[test]
@@ -156,14 +158,14 @@ mod tests {
             serde_json::json!([{ "operation": "*", "service": "elb", "every": true, "effect": "drop-after" }]),
         );
         assert_eq!(hits(&mut faults, &["A", "B"]), [true, true]);
-        assert_eq!(faults.strike("ec2", "A").effect, None);
+        assert_eq!(faults.strike(Service::Ec2, "A").effect, None);
     }
 
     #[test]
     fn a_halt_holds_for_every_call_until_cleared() {
         let mut faults = faults(serde_json::json!([{ "operation": "A", "nth": 2, "effect": "halt" }]));
         assert_eq!(hits(&mut faults, &["A", "B", "A", "B"]), [false, false, true, true]);
-        assert_eq!(faults.strike("ec2", "C").effect, Some(Effect::Halt));
+        assert_eq!(faults.strike(Service::Ec2, "C").effect, Some(Effect::Halt));
         faults.clear();
         assert_eq!(hits(&mut faults, &["A", "B"]), [false, false]);
     }
@@ -175,15 +177,20 @@ mod tests {
             { "operation": "*", "effect": { "delay_ms": 5 } },
             { "operation": "A", "effect": { "error": { "code": "InternalFailure", "status": 500 } } },
         ]));
-        let strike = faults.strike("elb", "A");
+        let strike = faults.strike(Service::Elb, "A");
         assert_eq!(strike.delay, Duration::from_millis(25));
         let code = "InternalFailure".to_owned();
         assert_eq!(strike.effect, Some(Effect::Error { code, status: 500, message: String::new() }));
     }
 
     #[test]
-    fn a_rule_with_an_unknown_field_is_refused() {
-        let rule = serde_json::json!({ "operation": "A", "effect": "throttle", "nht": 2 });
-        assert!(serde_json::from_value::<Rule>(rule).is_err());
+    fn a_misspelt_rule_is_refused() {
+        for rule in [
+            serde_json::json!({ "operation": "A", "effect": "throttle", "nht": 2 }),
+            serde_json::json!({ "operation": "A", "effect": "throttle", "service": "elv" }),
+            serde_json::json!({ "operation": "A", "effect": "trottle" }),
+        ] {
+            assert!(serde_json::from_value::<Rule>(rule.clone()).is_err(), "{rule}");
+        }
     }
 }

@@ -4,13 +4,15 @@
 //! `Version` and `Action`, or `X-Amz-Target`, name the API and its operation. Signatures are not checked.
 
 use hyper::http::request::Parts;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::xml::Members;
 use super::{error::ApiError, json, query::Params, xml};
 
-/// The services that are served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The services that are served. In the call log and in fault rules they have the names of the AWS CLI's commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Service {
     /// Classic ELB, 2012-06-01.
     Elb,
@@ -42,17 +44,6 @@ const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 const ELB_NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/";
 
 impl Service {
-    /// The name in the call log and in fault rules: that of the AWS CLI's command.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Elb => "elb",
-            Self::Ec2 => "ec2",
-            Self::Acm => "acm",
-            Self::Iam => "iam",
-            Self::Sts => "sts",
-        }
-    }
-
     /// The version of the API; empty for JSON services.
     pub(crate) fn version(self) -> &'static str {
         match self {

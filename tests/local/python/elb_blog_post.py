@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import harness
-from classic import as_instances, create, describe, launch, listener
+from classic import as_instances, certificate, create, describe, launch, listener
 from harness import client, equal
 
 CREATE = r"""
@@ -35,7 +35,8 @@ def shell(script):
 
 def test_the_blog_post():
     elb = client("elb")
-    create(elb, "ws-chat", [listener(443), listener(80)])
+    secure = listener(443, 80, "SSL", InstanceProtocol="TCP", SSLCertificateId=certificate())
+    create(elb, "ws-chat", [secure, listener(80, 80)])
     elb.register_instances_with_load_balancer(LoadBalancerName="ws-chat", Instances=as_instances(launch()))
 
     equal(shell(CREATE), "")
@@ -44,10 +45,10 @@ def test_the_blog_post():
     described = json.loads(shell("aws elb describe-load-balancers --load-balancer-names $ELB_NAME"))
     [found] = described["LoadBalancerDescriptions"]
     equal(found["BackendServerDescriptions"], [{"InstancePort": 80, "PolicyNames": ["ws-chat-proxy-protocol"]}])
-    equal(found["Policies"]["OtherPolicies"], ["ws-chat-proxy-protocol"])
+    equal(found["Policies"]["OtherPolicies"], ["ELBSecurityPolicy-2016-08", "ws-chat-proxy-protocol"])
     equal(
         [one["Listener"]["Protocol"] + " " + one["Listener"]["InstanceProtocol"] for one in found["ListenerDescriptions"]],
-        ["TCP TCP", "TCP TCP"],
+        ["TCP TCP", "SSL TCP"],
     )
     policies = json.loads(shell("aws elb describe-load-balancer-policies --load-balancer-name $ELB_NAME --policy-names $ELB_NAME-proxy-protocol"))
     equal(
