@@ -173,3 +173,17 @@ async fn a_reader_that_stalls_loses_nothing() {
     assert!(client.take(expected.len()).await == expected);
     writer.await.unwrap().expect("are you there").await;
 }
+
+#[tokio::test]
+async fn a_silent_client_is_pinged_and_its_backend_never_knows() {
+    let backend = Backend::new().await;
+    let proxy = proxy("ping_interval: 1s\ntunnel_idle: 10s", &[("/", backend.address)]);
+    let (mut client, mut server) = tunnel(&proxy, &backend).await;
+    for _ in 0..2 {
+        let ping = client.take(10).await;
+        assert_eq!(ping[..2], [0x89, 0x08]);
+        client.send([&[0x8A, 0x88, 0, 0, 0, 0][..], &ping[2..]].concat()).await;
+    }
+    client.send(b"\x81\x82\0\0\0\0hi").await;
+    server.expect(b"\x81\x82\0\0\0\0hi").await;
+}

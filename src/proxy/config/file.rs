@@ -38,6 +38,8 @@ struct File {
     tunnel_idle: Option<Seconds>,
     drain: Option<Seconds>,
     ping_interval: Option<Seconds>,
+    #[serde(default)]
+    ping_backend: bool,
     max_head: Option<usize>,
     workers: Option<NonZeroUsize>,
     max_connections: Option<usize>,
@@ -194,6 +196,7 @@ fn limits(file: &File) -> Result<Limits, ConfigError> {
             .ping_interval
             .map(|_| seconds("ping_interval", file.ping_interval, 0))
             .transpose()?,
+        ping_backend: file.ping_backend,
         max_head,
         max_connections,
         max_connections_per_client: file.max_connections_per_client,
@@ -326,7 +329,7 @@ mod tests {
             "tunel_idle: 5m",
             "unknown field `tunel_idle`, expected one of `listen`, `health`, `metrics`, `accept`, `trusted`, \
              `scheme_by_port`, `redirect_http`, `hsts`, `routes`, `header_timeout`, `request_timeout`, \
-             `connect_timeout`, `keep_alive`, `tunnel_idle`, `drain`, `ping_interval`, `max_head`, `workers`, \
+             `connect_timeout`, `keep_alive`, `tunnel_idle`, `drain`, `ping_interval`, `ping_backend`, `max_head`, `workers`, \
              `max_connections`, `max_connections_per_client`, `max_tunnels`, `access_log`, `access_log_format`, \
              `health_while_draining`, `reason_header` at 3:1 (did you mean `tunnel_idle`?)",
         );

@@ -133,6 +133,8 @@ pub struct Limits {
     pub drain: Duration,
     /// Silence after which a tunnel's peers are sent a ping; `None` for never.
     pub ping_interval: Option<Duration>,
+    /// Whether backends are pinged as well as clients.
+    pub ping_backend: bool,
     /// The longest request or answer head in bytes.
     pub max_head: usize,
     /// Client connections at a time, tunnels among them.

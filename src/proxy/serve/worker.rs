@@ -13,7 +13,7 @@ use super::connection::{self, Place};
 use super::state::{Phase, Shared, Worker};
 use crate::proxy::observe::{Counter, Entry, Reject, Totals};
 use crate::proxy::stream::Stream;
-use crate::proxy::tunnel::Registry;
+use crate::proxy::tunnel::{Limits as TunnelLimits, Registry};
 use crate::proxy::upstream::Pool;
 
 /// The coarse clock's tick: idle tunnels are found that exactly.
@@ -99,8 +99,13 @@ impl Worker {
 
     fn tick(&self, began: Instant) {
         let seconds = |span: Duration| u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
-        let idle = self.shared.live().config.limits.tunnel_idle;
-        self.tunnels.advance(seconds(began.elapsed()), seconds(idle).max(1));
+        let limits = self.shared.live().config.limits;
+        let limits = TunnelLimits {
+            idle: seconds(limits.tunnel_idle).max(1),
+            ping: limits.ping_interval.map(|interval| seconds(interval).max(1)),
+            ping_backend: limits.ping_backend,
+        };
+        self.tunnels.advance(seconds(began.elapsed()), limits);
         self.pool.sweep();
     }
 

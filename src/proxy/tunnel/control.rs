@@ -1,7 +1,7 @@
 //! What the rest of the proxy may ask of a running tunnel, and the list of them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
@@ -11,6 +11,9 @@ pub(super) struct Control {
     /// When a byte last moved, in the registry's ticks.
     last_active: AtomicU32,
     asked: AtomicU8,
+    /// When a ping was last asked for.
+    last_ping: AtomicU32,
+    ping: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -50,14 +53,40 @@ impl Control {
         }
     }
 
+    /// Whether a ping is due; asked for once.
+    pub(super) fn take_ping(&self) -> bool {
+        self.ping.load(Ordering::Relaxed) && self.ping.swap(false, Ordering::Relaxed)
+    }
+
     fn ask(&self, ask: Ask) {
         if self.asked.fetch_max(ask as u8, Ordering::AcqRel) < ask as u8 {
-            let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            self.wake();
         }
     }
+
+    fn ask_ping(&self, tick: u32) {
+        self.last_ping.store(tick, Ordering::Relaxed);
+        self.ping.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// What silence leads to, in ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Ends a tunnel.
+    pub idle: u32,
+    /// Pings the client; `None` for never.
+    pub ping: Option<u32>,
+    /// Whether the backend is pinged as well.
+    pub ping_backend: bool,
 }
 
 /// The running tunnels of one worker, with a coarse clock so that no timer is armed per message.
@@ -65,6 +94,7 @@ impl Control {
 pub struct Registry {
     tick: AtomicU32,
     next: AtomicU64,
+    pings_backend: AtomicBool,
     running: Mutex<BTreeMap<u64, Arc<Control>>>,
 }
 
@@ -90,12 +120,19 @@ impl Registry {
         self.len() == 0
     }
 
-    /// Moves the clock to `tick` and ends tunnels that were silent for `idle` ticks.
-    pub fn advance(&self, tick: u32, idle: u32) {
+    /// Moves the clock to `tick`: tunnels that were silent for too long are ended, others pinged.
+    pub fn advance(&self, tick: u32, limits: Limits) {
         self.tick.store(tick, Ordering::Relaxed);
+        self.pings_backend.store(limits.ping_backend, Ordering::Relaxed);
         for control in self.lock().values() {
-            if tick.saturating_sub(control.last_active.load(Ordering::Relaxed)) >= idle {
+            let active = control.last_active.load(Ordering::Relaxed);
+            if tick.saturating_sub(active) >= limits.idle {
                 control.ask(Ask::Idle);
+            } else if let Some(interval) = limits.ping {
+                let since = active.max(control.last_ping.load(Ordering::Relaxed));
+                if tick.saturating_sub(since) >= interval {
+                    control.ask_ping(tick);
+                }
             }
         }
     }
@@ -143,6 +180,10 @@ pub struct Registration {
 impl Registration {
     pub(super) fn control(&self) -> &Control {
         &self.control
+    }
+
+    pub(super) fn pings_backend(&self) -> bool {
+        self.registry.pings_backend.load(Ordering::Relaxed)
     }
 
     pub(super) fn touch(&self) {

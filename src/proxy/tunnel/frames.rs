@@ -41,9 +41,33 @@ impl Frames {
             if stop_at_boundary && self.at_boundary() {
                 break;
             }
-            bytes = if self.remaining > 0 { self.payload(bytes) } else { self.header(bytes) };
+            bytes = self.step(bytes);
         }
         if self.lost { whole } else { whole - bytes.len() }
+    }
+
+    /// Follows up to the end of the header or payload that it is in; returns what is left.
+    pub(super) fn step<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        if self.lost {
+            return &[];
+        }
+        if self.remaining > 0 { self.payload(bytes) } else { self.header(bytes) }
+    }
+
+    pub(super) fn in_payload(&self) -> bool {
+        self.remaining > 0
+    }
+
+    pub(super) fn in_header(&self) -> bool {
+        self.have > 0
+    }
+
+    pub(super) fn opcode(&self) -> u8 {
+        self.opcode
+    }
+
+    pub(super) fn remaining(&self) -> u64 {
+        self.remaining
     }
 
     /// Whether the last byte seen ended a frame, so that another may be inserted after it.

@@ -4,8 +4,9 @@
 
 mod control;
 mod frames;
+mod pings;
 mod relay;
 
-pub use control::{Registration, Registry};
+pub use control::{Limits, Registration, Registry};
 pub use frames::{CloseSeen, Frames};
 pub use relay::{Ended, Relay, Side};

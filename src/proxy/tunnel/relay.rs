@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use super::control::{Ask, Registration};
 use super::frames::Frames;
+use super::pings::Pongs;
 use crate::proxy::stream::{SCRATCH, Transport, poll_read_with, poll_write_some};
 
 /// How many reads of a direction one wake-up may do before other tasks get their turn.
@@ -86,6 +87,14 @@ impl<A: Transport, B: Transport> Relay<A, B> {
         Ended { by, how, up: self.up.bytes, down: self.down.bytes, close_code }
     }
 
+    /// Sends pings where a frame may stand between the others.
+    fn ping(&mut self) {
+        self.down.insert_ping(&mut self.up, false);
+        if self.registration.pings_backend() {
+            self.up.insert_ping(&mut self.down, true);
+        }
+    }
+
     fn abort(&self) {
         self.client.abort();
         self.backend.abort();
@@ -146,9 +155,13 @@ impl<A: Transport, B: Transport> Future for Relay<A, B> {
                 return Poll::Ready(this.ended(Side::Proxy, "cut"));
             }
         };
+        if this.registration.control().take_ping() {
+            this.ping();
+        }
         let before = (this.up.bytes, this.down.bytes);
         let ended = this.step(context, goodbye);
-        if before != (this.up.bytes, this.down.bytes) {
+        let ponged = std::mem::take(&mut this.up.ponged) | std::mem::take(&mut this.down.ponged);
+        if ponged || before != (this.up.bytes, this.down.bytes) {
             this.registration.touch();
         }
         ended.map_or(Poll::Pending, Poll::Ready)
@@ -164,6 +177,9 @@ struct Direction {
     bytes: u64,
     flow: Flow,
     frames: Frames,
+    /// Only once the proxy has sent pings of its own.
+    pongs: Option<Box<Pongs>>,
+    ponged: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -213,6 +229,9 @@ impl Direction {
     ) -> Moved {
         let mut moved = Moved::Some;
         for _ in 0..READS_A_WAKE {
+            if close.is_some() {
+                self.stop_filtering();
+            }
             if let Some(close) = close.filter(|_| self.may_insert()) {
                 self.pending.extend_from_slice(close);
                 self.flow = Flow::Goodbye;
@@ -252,6 +271,7 @@ impl Direction {
                 Poll::Ready(Ok(Ok(false))) => {}
                 Poll::Ready(Ok(Ok(true))) => {
                     moved = Moved::SenderClosed;
+                    self.stop_filtering();
                     self.flow = if discarding { Flow::Ended } else { Flow::Ending };
                 }
             }
@@ -270,6 +290,11 @@ impl Direction {
         let bytes = if to_boundary {
             let end = self.frames.observe_to_boundary(bytes);
             bytes.get(..end).unwrap_or(bytes)
+        } else if let Some(pongs) = self.pongs.as_mut().filter(|pongs| !pongs.is_idle()) {
+            let before = self.pending.len();
+            self.ponged |= pongs.filter(&mut self.frames, bytes, &mut self.pending);
+            self.bytes += (self.pending.len() - before) as u64;
+            return Ok(());
         } else {
             self.frames.observe(bytes);
             bytes
@@ -302,6 +327,25 @@ impl Direction {
         Moved::ReceiverReset
     }
 
+    /// Passes on what was held back as a pong that might be ours.
+    fn stop_filtering(&mut self) {
+        if let Some(mut pongs) = self.pongs.take() {
+            let held = pongs.release();
+            self.bytes += held.len() as u64;
+            self.pending.extend_from_slice(&held);
+        }
+    }
+
+    /// Sends a ping this way, whose pong will come the `other` way.
+    fn insert_ping(&mut self, other: &mut Self, masked: bool) {
+        let answerable = other.flow == Flow::Open && other.frames.at_boundary();
+        // A receiver that does not read needs no ping on top.
+        if self.may_insert() && self.pending.is_empty() && answerable {
+            let pongs = other.pongs.get_or_insert_with(|| Box::new(Pongs::new()));
+            self.pending.extend_from_slice(&pongs.ping(masked));
+        }
+    }
+
     fn may_insert(&self) -> bool {
         self.flow == Flow::Open && self.frames.at_boundary() && self.frames.close().is_none()
     }
@@ -324,8 +368,10 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
 
-    use super::super::Registry;
+    use super::super::{Limits, Registry};
     use super::*;
+
+    const LIMITS: Limits = Limits { idle: 10, ping: None, ping_backend: false };
 
     /// The far ends of a running tunnel, and what it returns.
     struct Ends {
@@ -433,13 +479,37 @@ mod tests {
     #[tokio::test]
     async fn a_silent_tunnel_is_ended_when_the_clock_passes_its_limit() {
         let mut ends = tunnel().await;
-        ends.registry.advance(9, 10);
+        ends.registry.advance(9, LIMITS);
         ends.client.write_all(b"x").await.unwrap();
         assert_eq!(within(ends.backend.read_u8()).await.unwrap(), b'x');
-        ends.registry.advance(18, 10);
+        ends.registry.advance(18, LIMITS);
         assert!(!ends.ended.is_finished());
-        ends.registry.advance(19, 10);
+        ends.registry.advance(19, LIMITS);
         assert_eq!(within(ends.ended).await.unwrap().how, "idle");
         assert!(ends.registry.is_empty());
+    }
+
+    #[tokio::test]
+    async fn pings_keep_a_silent_tunnel_and_their_pongs_stay_here() {
+        let mut ends = tunnel().await;
+        let limits = Limits { idle: 10, ping: Some(4), ping_backend: true };
+        ends.registry.advance(4, limits);
+        let (mut ping, mut masked) = ([0; 10], [0; 14]);
+        within(ends.client.read_exact(&mut ping)).await.unwrap();
+        within(ends.backend.read_exact(&mut masked)).await.unwrap();
+        assert_eq!((ping[..2].to_vec(), masked[..2].to_vec()), (vec![0x89, 0x08], vec![0x89, 0x88]));
+        // The pong, masked with zeros, and a text frame right behind it; in three pieces.
+        let answer = [&[0x8A, 0x88, 0, 0, 0, 0][..], &ping[2..], b"\x81\x82\0\0\0\0hi"].concat();
+        for piece in answer.chunks(7) {
+            ends.client.write_all(piece).await.unwrap();
+        }
+        let mut heard = [0; 8];
+        within(ends.backend.read_exact(&mut heard)).await.unwrap();
+        assert_eq!(&heard, b"\x81\x82\0\0\0\0hi");
+        ends.registry.advance(13, limits);
+        assert!(!ends.ended.is_finished());
+        drop((ends.client, ends.backend));
+        let ended = within(ends.ended).await.unwrap();
+        assert_eq!((ended.up, ended.down), (8, 0));
     }
 }
