@@ -138,7 +138,7 @@ def test_states_settle_by_the_next_request():
 def test_a_terminated_instance_is_forgotten_after_an_hour():
     ec2 = client("ec2")
     admin("/_elbws/clock", b'{"fixed":"2026-02-03T04:05:06Z"}')
-    [instance] = launch(ec2)
+    [instance] = launch(ec2, ClientToken="token")
     equal(instance["LaunchTime"].isoformat(), "2026-02-03T04:05:06+00:00")
     ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
     admin("/_elbws/clock", b'{"advance_ms":3600000}')
@@ -146,6 +146,8 @@ def test_a_terminated_instance_is_forgotten_after_an_hour():
     admin("/_elbws/clock", b'{"advance_ms":1000}')
     equal(all_instances(ec2), [])
     refused("InvalidInstanceID.NotFound", ec2.describe_instances, InstanceIds=[instance["InstanceId"]])
+    [another] = launch(ec2, ClientToken="token")
+    assert another["InstanceId"] != instance["InstanceId"]
 
 
 def test_ids_are_checked():

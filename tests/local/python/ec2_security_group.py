@@ -180,6 +180,24 @@ def test_rules_have_ids_of_their_own():
     equal(ingress(ec2, web), [])
 
 
+def test_descriptions_are_updated():
+    ec2 = client("ec2")
+    web = group(ec2)
+    ssh = tcp(22, IpRanges=[{"CidrIp": "192.0.2.0/24", "Description": "old"}])
+    [rule] = ec2.authorize_security_group_ingress(GroupId=web, IpPermissions=ssh)["SecurityGroupRules"]
+    def shown():
+        return ingress(ec2, web)[0]["IpRanges"][0].get("Description")
+    ssh[0]["IpRanges"][0]["Description"] = "new"
+    ec2.update_security_group_rule_descriptions_ingress(GroupId=web, IpPermissions=ssh)
+    equal(shown(), "new")
+    named = [{"SecurityGroupRuleId": rule["SecurityGroupRuleId"]}]
+    ec2.update_security_group_rule_descriptions_ingress(GroupId=web, SecurityGroupRuleDescriptions=named)
+    equal(shown(), None)
+    refused("InvalidSecurityGroupRuleId.NotFound", ec2.update_security_group_rule_descriptions_egress, GroupId=web, SecurityGroupRuleDescriptions=named)
+    absent = tcp(23, IpRanges=[{"CidrIp": "192.0.2.0/24"}])
+    refused("InvalidPermission.NotFound", ec2.update_security_group_rule_descriptions_ingress, GroupId=web, IpPermissions=absent)
+
+
 def test_a_group_in_use_or_named_by_a_rule_stays():
     ec2 = client("ec2")
     web, app = group(ec2), group(ec2, "app")

@@ -100,16 +100,29 @@ fn run(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Membe
         "StartInstances" => lifecycle::start(context, params),
         "StopInstances" => lifecycle::stop(context, params),
         "TerminateInstances" => lifecycle::terminate(context, params),
+        "UpdateSecurityGroupRuleDescriptionsEgress" => {
+            rule::describe_anew(context, params, Direction::Egress)
+        }
+        "UpdateSecurityGroupRuleDescriptionsIngress" => {
+            rule::describe_anew(context, params, Direction::Ingress)
+        }
         _ => Err(ApiError::invalid_action(action, "2016-11-15")),
     }
 }
 
 fn forget_terminated(context: &mut Context<'_>) {
     let now = context.now;
-    context.here().ec2.instances.retain(|_, instance| {
+    let region = &mut context.here().ec2;
+    let before = region.instances.len();
+    region.instances.retain(|_, instance| {
         instance.state != InstanceState::Terminated
             || instance.terminated_at.is_none_or(|terminated| now - terminated <= REMEMBERED)
     });
+    if region.instances.len() < before {
+        let instances = &region.instances;
+        let left = |id: &String| instances.values().any(|instance| instance.reservation_id == *id);
+        region.launches.retain(|_, launch| left(&launch.reservation_id));
+    }
 }
 
 /// The refusal of a value.

@@ -224,7 +224,8 @@ fn check_network(source: &SecurityGroup, group: &SecurityGroup) -> Result<(), Ap
     Err(ApiError::bad_request("InvalidGroup.NotFound", message))
 }
 
-fn checked_description(description: Option<&str>) -> Result<Option<String>, ApiError> {
+/// A rule's description; an empty one is none.
+pub(super) fn checked_description(description: Option<&str>) -> Result<Option<String>, ApiError> {
     let Some(description) = description.filter(|description| !description.is_empty()) else {
         return Ok(None);
     };

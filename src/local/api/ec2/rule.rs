@@ -91,15 +91,7 @@ pub(super) fn revoke(
     let mut doomed: Vec<String> = Vec::new();
     if ids.is_empty() {
         for permission in permission::read(params, region, group)? {
-            let rule = group
-                .rules
-                .iter()
-                .find(|rule| rule.direction == direction && rule.traffic == permission.traffic);
-            let rule = rule.ok_or_else(|| {
-                let message = "The specified rule does not exist in this security group.";
-                ApiError::bad_request("InvalidPermission.NotFound", message)
-            })?;
-            doomed.push(rule.id.clone());
+            doomed.push(matching(group, direction, &permission)?.id.clone());
         }
     } else {
         for id in ids {
@@ -128,6 +120,53 @@ pub(super) fn revoke(
         "item",
         revoked,
     ))
+}
+
+/// The rule that admits what a permission says.
+fn matching<'a>(
+    group: &'a SecurityGroup,
+    direction: Direction,
+    permission: &Permission,
+) -> Result<&'a Rule, ApiError> {
+    let same = |rule: &&Rule| rule.direction == direction && rule.traffic == permission.traffic;
+    group.rules.iter().find(same).ok_or_else(|| {
+        let message = "The specified rule does not exist in this security group.";
+        ApiError::bad_request("InvalidPermission.NotFound", message)
+    })
+}
+
+/// Gives rules, named by what they admit or by their ids, other descriptions; one that is left out is removed.
+pub(super) fn describe_anew(
+    context: &mut Context<'_>,
+    params: &Params,
+    direction: Direction,
+) -> Result<Members, ApiError> {
+    let region = &mut context.here().ec2;
+    let group = security_group::named(region, params)?;
+    let mut descriptions: Vec<(String, Option<String>)> = Vec::new();
+    for named in params.ec2_structures("SecurityGroupRuleDescription") {
+        let id = named.ec2_required("SecurityGroupRuleId")?;
+        kind::SECURITY_GROUP_RULE.check(id)?;
+        if !group.rules.iter().any(|rule| rule.id == id && rule.direction == direction) {
+            return Err(kind::SECURITY_GROUP_RULE.not_found(&[id]));
+        }
+        let description = permission::checked_description(named.get("Description"))?;
+        descriptions.push((id.to_owned(), description));
+    }
+    if descriptions.is_empty() {
+        for permission in permission::read(params, region, group)? {
+            let rule = matching(group, direction, &permission)?;
+            descriptions.push((rule.id.clone(), permission.description));
+        }
+    }
+    let id = group.id.clone();
+    let rules = region.security_groups.get_mut(&id).into_iter().flat_map(|group| &mut group.rules);
+    for rule in rules {
+        if let Some((_, description)) = descriptions.iter().find(|(id, _)| *id == rule.id) {
+            rule.description.clone_from(description);
+        }
+    }
+    Ok(done())
 }
 
 /// Replaces what rules admit; their ids and tags stay.
