@@ -105,6 +105,10 @@ pub struct Plan {
     pub stack: String,
     /// The region.
     pub region: String,
+    /// The load balancer's name.
+    pub load_balancer: String,
+    /// The running instances that serve once the plan is applied; none after a destroy.
+    pub targets: BTreeSet<String>,
     /// What changes, in the order of [`ResourceKey`].
     pub changes: Vec<Change>,
     /// What the user should know and that stops nothing.
@@ -164,15 +168,17 @@ pub fn plan(stack: &Stack, observed: &Observed, adoption: Adoption) -> Result<Pl
     }
     security_group::plan_deletions(&stack.name, observed, Some(&scene.security_group), &mut draft);
     certificate::plan_deletions(&stack.name, observed, scene.certificate.as_ref(), &mut draft);
-    Ok(draft.finish(stack.name.clone(), observed.region.clone()))
+    let targets = scene.placement.running().map(str::to_owned).collect();
+    Ok(Plan { targets, ..draft.finish(stack, observed) })
 }
 
-/// Plans the deletion of all that carries the tags of the stack called `stack`.
+/// Plans the deletion of all that carries the stack's tags.
 #[must_use]
-pub fn destroy(stack: &str, observed: &Observed) -> Plan {
+pub fn destroy(stack: &Stack, observed: &Observed) -> Plan {
     let mut draft = Draft::default();
+    let name = &stack.name;
     for balancer in &observed.load_balancers {
-        if balancer.tags.are_of(stack) {
+        if balancer.tags.are_of(name) {
             load_balancer::plan_deletion(balancer, &mut draft);
         } else {
             draft.warn(format!(
@@ -181,10 +187,10 @@ pub fn destroy(stack: &str, observed: &Observed) -> Plan {
             ));
         }
     }
-    security_group::plan_admission_deletions(stack, observed, &mut draft);
-    security_group::plan_deletions(stack, observed, None, &mut draft);
-    certificate::plan_deletions(stack, observed, None, &mut draft);
-    draft.finish(stack.to_owned(), observed.region.clone())
+    security_group::plan_admission_deletions(name, observed, &mut draft);
+    security_group::plan_deletions(name, observed, None, &mut draft);
+    certificate::plan_deletions(name, observed, None, &mut draft);
+    draft.finish(stack, observed)
 }
 
 fn owned<'a>(

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Change, Disruption, FieldChange, Operation, Plan, Step};
-use crate::provision::resource::{Kind, LoadBalancer, ResourceKey};
+use crate::provision::resource::{Kind, LoadBalancer, Observed, ResourceKey, Stack};
 
 /// Something that a step brings about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -171,7 +171,7 @@ impl Draft {
     }
 
     /// Puts the steps in order: among those whose needs are met, the one that was added first.
-    pub(super) fn finish(self, stack: String, region: String) -> Plan {
+    pub(super) fn finish(self, stack: &Stack, observed: &Observed) -> Plan {
         let needs: Vec<BTreeSet<usize>> =
             self.steps.iter().enumerate().map(|(index, step)| needs_of(index, step, &self.steps)).collect();
         let mut order: Vec<usize> = Vec::with_capacity(self.steps.len());
@@ -207,7 +207,15 @@ impl Draft {
                 })
             })
             .collect();
-        Plan { stack, region, changes: self.changes.into_values().collect(), warnings: self.warnings, steps }
+        Plan {
+            stack: stack.name.clone(),
+            region: observed.region.clone(),
+            load_balancer: stack.load_balancer.name.clone(),
+            targets: BTreeSet::new(),
+            changes: self.changes.into_values().collect(),
+            warnings: self.warnings,
+            steps,
+        }
     }
 }
 
@@ -245,7 +253,7 @@ mod tests {
         draft.step(delete("last").after([gone(&key("a")), gone(&key("b"))]));
         draft.step(delete("a"));
         draft.step(delete("b").after([gone(&key("nobody"))]));
-        let plan = draft.finish("s".into(), "r".into());
+        let plan = draft.finish(&super::super::tests::stack(), &Observed::default());
         assert_eq!(names(&plan), [("a".into(), vec![]), ("b".into(), vec![]), ("last".into(), vec![0, 1])]);
     }
 
@@ -254,7 +262,7 @@ mod tests {
         let mut draft = Draft::default();
         draft.step(delete("x").after([After::EveryGone(Kind::LoadBalancer)]));
         draft.step(delete("a"));
-        let plan = draft.finish("s".into(), "r".into());
+        let plan = draft.finish(&super::super::tests::stack(), &Observed::default());
         assert_eq!(names(&plan), [("a".into(), vec![]), ("x".into(), vec![0])]);
     }
 }

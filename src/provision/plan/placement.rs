@@ -18,6 +18,14 @@ pub(super) struct Placement<'a> {
     pub(super) instances: BTreeMap<&'a str, &'a Instance>,
 }
 
+impl Placement<'_> {
+    /// Returns the ids of the instances that can come in service.
+    pub(super) fn running(&self) -> impl Iterator<Item = &str> {
+        let can_serve = |state| matches!(state, InstanceState::Pending | InstanceState::Running);
+        self.instances.values().filter(move |found| can_serve(found.state)).map(|found| found.id.as_str())
+    }
+}
+
 /// Matches all three and collects whatever does not fit.
 pub(super) fn place<'a>(
     stack: &Stack,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::provision::resource::*;
 
-fn stack() -> Stack {
+pub(super) fn stack() -> Stack {
     let listener = |protocol, ssl_policy: Option<&str>| DesiredListener {
         protocol,
         instance_port: 80,
@@ -302,9 +302,9 @@ fn destroying_takes_only_what_carries_the_tags_and_groups_last() {
     let mut observed = applied();
     observed.certificates[0].tags =
         Tags::default().owned_by("chat", &ResourceKey::new(Kind::Certificate, "main"));
-    insta::assert_snapshot!(script_of(&destroy("chat", &observed)));
+    insta::assert_snapshot!(script_of(&destroy(&stack(), &observed)));
     balancer(&mut observed).tags = Tags::default();
-    let plan = destroy("chat", &observed);
+    let plan = destroy(&stack(), &observed);
     assert!(plan.changes.iter().all(|change| change.resource.kind != Kind::LoadBalancer));
     assert_eq!(plan.warnings.len(), 1);
 }
