@@ -1,9 +1,21 @@
 //! The command line of `elbws`: one verb per file, wiring only.
 
+#[cfg(feature = "provision")]
+mod apply;
 mod failure;
 mod globals;
 #[cfg(feature = "local")]
 mod local;
+#[cfg(feature = "provision")]
+mod plan;
+#[cfg(feature = "provision")]
+mod proxy_protocol;
+#[cfg(feature = "provision")]
+mod session;
+#[cfg(feature = "provision")]
+mod spec_file;
+#[cfg(feature = "provision")]
+mod status;
 
 use std::process::ExitCode;
 
@@ -11,6 +23,8 @@ use clap::{Parser, Subcommand};
 
 use self::failure::{Exit, Failure};
 use self::globals::Globals;
+#[cfg(feature = "provision")]
+use crate::provision::proxy_protocol::Wish;
 use crate::report;
 
 /// Secure WebSockets behind AWS load balancers, declared in one YAML file and proven to work.
@@ -25,6 +39,20 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "provision")]
+    Plan(plan::Arguments),
+    #[cfg(feature = "provision")]
+    Apply(apply::Arguments),
+    #[cfg(feature = "provision")]
+    Destroy(apply::DestroyArguments),
+    #[cfg(feature = "provision")]
+    Status(status::Arguments),
+    /// Send the PROXY header to instance ports of a Classic load balancer, whoever made it
+    #[cfg(feature = "provision")]
+    EnableProxyProtocol(proxy_protocol::Arguments),
+    /// No longer send the PROXY header to instance ports of a Classic load balancer
+    #[cfg(feature = "provision")]
+    DisableProxyProtocol(proxy_protocol::Arguments),
     #[cfg(feature = "local")]
     Local(local::Arguments),
 }
@@ -43,6 +71,22 @@ pub fn run() -> ExitCode {
     };
     cli.globals.set_color();
     let result: Result<Exit, Failure> = match cli.command {
+        #[cfg(feature = "provision")]
+        Command::Plan(arguments) => plan::run(&cli.globals, &arguments),
+        #[cfg(feature = "provision")]
+        Command::Apply(arguments) => apply::run(&cli.globals, &arguments),
+        #[cfg(feature = "provision")]
+        Command::Destroy(arguments) => apply::run_destroy(&cli.globals, &arguments),
+        #[cfg(feature = "provision")]
+        Command::Status(arguments) => status::run(&cli.globals, &arguments),
+        #[cfg(feature = "provision")]
+        Command::EnableProxyProtocol(arguments) => {
+            proxy_protocol::run(&cli.globals, &arguments, Wish::Enable)
+        }
+        #[cfg(feature = "provision")]
+        Command::DisableProxyProtocol(arguments) => {
+            proxy_protocol::run(&cli.globals, &arguments, Wish::Disable)
+        }
         #[cfg(feature = "local")]
         Command::Local(arguments) => local::run(arguments),
     };

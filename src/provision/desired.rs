@@ -11,7 +11,7 @@ use super::resource::{
 use super::spec::{self, ClassicListener, ClassicLoadBalancer, ClassicProtocol, LoadBalancer, Spec};
 
 /// What the files of a certificate were found to hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CertificateContent {
     /// The SHA-256 of the leaf's DER form, in lower-case hexadecimal.
     pub fingerprint: String,

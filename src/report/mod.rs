@@ -4,6 +4,12 @@
 
 #[cfg(feature = "provision")]
 pub(crate) mod plan;
+#[cfg(feature = "provision")]
+pub(crate) mod progress;
+#[cfg(feature = "provision")]
+pub(crate) mod proxy_protocol;
+#[cfg(feature = "provision")]
+pub(crate) mod status;
 
 use std::io::Write as _;
 
@@ -32,4 +38,30 @@ pub(crate) fn failure(error: &anyhow::Error, hint: Option<&str>) {
 /// Writes clap's help, version or complaint to where it belongs.
 pub(crate) fn usage(error: &clap::Error) {
     let _ = error.print();
+}
+
+/// Writes a question for people to stderr, without ending the line.
+pub(crate) fn question(text: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = write!(stderr, "{text}");
+    let _ = stderr.flush();
+}
+
+/// Writes how many calls AWS was sent to stderr.
+#[cfg(feature = "provision")]
+pub(crate) fn calls(calls: &[crate::provision::aws::CallCount]) {
+    let total: u64 = calls.iter().map(|call| call.attempts).sum();
+    let mut stderr = anstream::stderr().lock();
+    let _ = writeln!(stderr, "{total} AWS calls");
+    for call in calls {
+        let _ = writeln!(stderr, "  {:>4}  {} {}", call.attempts, call.service, call.operation);
+    }
+}
+
+/// Writes `text` in place of what the screen shows; where stdout is no terminal, after a blank line.
+#[cfg(feature = "provision")]
+pub(crate) fn screen(text: &str) {
+    use std::io::IsTerminal as _;
+    let start = if std::io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "\n" };
+    result(&format!("{start}{text}"));
 }

@@ -48,7 +48,7 @@ impl Cancel {
     }
 
     /// Sleeps, and says whether it did so to the end.
-    pub(crate) async fn sleep(&self, duration: Duration) -> bool {
+    pub async fn sleep(&self, duration: Duration) -> bool {
         tokio::select! {
             () = self.cancelled() => false,
             () = tokio::time::sleep(duration) => true,

@@ -14,6 +14,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 use super::CertificateFiles;
 
@@ -32,6 +33,8 @@ pub struct LoadedCertificate {
     pub domains: Vec<String>,
     /// Until when it is valid.
     pub not_after: OffsetDateTime,
+    /// The type and size of its key in ACM's words: `RSA_2048`, `EC_prime256v1`.
+    pub key_algorithm: String,
     /// The certificate alone, PEM.
     pub certificate_pem: String,
     /// The chain, PEM; from the certificate's file and the chain's, in this order.
@@ -154,7 +157,7 @@ impl CertificateFiles {
         let fail = |problem| CertificateFilesError { role, path: path.clone(), problem };
         let mut blocks = certificates(&read_text(path).map_err(fail)?).map_err(fail)?.into_iter();
         let leaf = blocks.next().ok_or(FileProblem::NoCertificate).map_err(fail)?;
-        let (domains, not_after) = described(&leaf).map_err(fail)?;
+        let Described { domains, not_after, key_algorithm } = described(&leaf).map_err(fail)?;
         let mut chain: Vec<_> = blocks.collect();
         if let Some(path) = &self.chain {
             let fail = |problem| CertificateFilesError { role: FileRole::Chain, path: path.clone(), problem };
@@ -174,6 +177,7 @@ impl CertificateFiles {
             chain_fingerprints_sha256: chain.iter().map(|block| fingerprint(block)).collect(),
             domains,
             not_after,
+            key_algorithm,
             certificate_pem: pem(&leaf),
             chain_pem: if chain.is_empty() {
                 None
@@ -204,8 +208,14 @@ fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, FileProblem>
     Ok(blocks)
 }
 
-/// The names and the end of a certificate.
-fn described(der: &CertificateDer<'_>) -> Result<(Vec<String>, OffsetDateTime), FileProblem> {
+/// What is read out of a certificate.
+struct Described {
+    domains: Vec<String>,
+    not_after: OffsetDateTime,
+    key_algorithm: String,
+}
+
+fn described(der: &CertificateDer<'_>) -> Result<Described, FileProblem> {
     let (_, certificate) =
         X509Certificate::from_der(der).map_err(|error| FileProblem::X509(error.to_string()))?;
     let names = certificate
@@ -223,7 +233,21 @@ fn described(der: &CertificateDer<'_>) -> Result<(Vec<String>, OffsetDateTime), 
         let common = certificate.subject().iter_common_name();
         domains.extend(common.filter_map(|name| Some(name.as_str().ok()?.to_ascii_lowercase())));
     }
-    Ok((domains, certificate.validity().not_after.to_datetime()))
+    let not_after = certificate.validity().not_after.to_datetime();
+    Ok(Described { domains, not_after, key_algorithm: key_algorithm(&certificate) })
+}
+
+/// The type and size of a certificate's key, as ACM's `KeyAlgorithm` says it.
+fn key_algorithm(certificate: &X509Certificate<'_>) -> String {
+    let key = certificate.public_key();
+    match key.parsed() {
+        Ok(PublicKey::RSA(rsa)) => format!("RSA_{}", rsa.key_size()),
+        Ok(PublicKey::EC(point)) => match point.key_size() {
+            256 => "EC_prime256v1".to_owned(),
+            bits => format!("EC_secp{bits}r1"),
+        },
+        Ok(_) | Err(_) => key.algorithm.algorithm.to_id_string(),
+    }
 }
 
 fn load_key(path: &Path, leaf: &CertificateDer<'static>) -> Result<PrivateKeyPem, FileProblem> {
