@@ -264,6 +264,7 @@ fn xml_body(body: String) -> Rendered {
 #[cfg(test)]
 mod tests {
     use hyper::Request;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -298,6 +299,21 @@ mod tests {
             [("authorization", signed.as_str()), ("x-amz-target", "CertificateManager.ListCertificates")];
         let call = route(&request(&headers, "/"), b"{}").unwrap();
         assert_eq!((call.service, call.operation.as_str()), (Service::Acm, "ListCertificates"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_request_makes_it_panic(credential in ".{0,60}", target in "[ -~]{0,20}", body in any::<Vec<u8>>()) {
+            for service in ["elasticloadbalancing", "ec2", "acm", "iam", "sts", &credential] {
+                let signed = format!("AWS4-HMAC-SHA256 Credential=k/d/us-east-1/{service}/aws4_request");
+                let mut request = Request::post("/");
+                if hyper::header::HeaderValue::from_str(&signed).is_ok() {
+                    request = request.header("authorization", signed);
+                }
+                let parts = request.header("x-amz-target", &target).body(()).unwrap().into_parts().0;
+                let _ = route(&parts, &body);
+            }
+        }
     }
 
     #[test]

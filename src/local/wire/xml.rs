@@ -82,9 +82,23 @@ impl Members {
                     out.push_str(name);
                     out.push_str("/>");
                 }
-                Content::Text(text) => enclose(out, name, |out| out.push_str(&escape(text.as_str()))),
+                Content::Text(text) => enclose(out, name, |out| write_text(out, text)),
                 Content::Members(members) => enclose(out, name, |out| members.write(out)),
             }
+        }
+    }
+}
+
+/// Writes text so that a reader gets it back. What XML 1.0 cannot carry at all becomes U+FFFD: clients' own words
+/// come back to them in refusals (<https://www.w3.org/TR/xml/#charsets>).
+fn write_text(out: &mut String, text: &str) {
+    for character in escape(text).chars() {
+        match character {
+            '\t' | '\n' => out.push(character),
+            // A bare carriage return would be read as a line feed.
+            '\r' => out.push_str("&#13;"),
+            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push(char::REPLACEMENT_CHARACTER),
+            _ => out.push(character),
         }
     }
 }
@@ -153,7 +167,42 @@ pub(crate) fn ec2_error(error: &ApiError, request_id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use quick_xml::Reader;
+    use quick_xml::events::Event;
+
     use super::*;
+
+    fn read_text(xml: &str) -> String {
+        let mut reader = Reader::from_str(xml);
+        let mut text = String::new();
+        loop {
+            match reader.read_event().unwrap() {
+                Event::Text(part) => text.push_str(&part.xml10_content()),
+                Event::GeneralRef(reference) => {
+                    if let Some(character) = reference.resolve_char_ref().unwrap() {
+                        text.push(character);
+                    } else {
+                        let name = reference.xml10_content();
+                        text.push_str(quick_xml::escape::resolve_predefined_entity(&name).unwrap());
+                    }
+                }
+                Event::Eof => return text,
+                _ => {}
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_can_be_read_back(text in any::<String>()) {
+            let mut xml = String::new();
+            Members::new().text("a", &text).write(&mut xml);
+            let can_carry = |c: char| !matches!(c, '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
+            let expected: String = text.chars().map(|c| if can_carry(c) { c } else { '\u{fffd}' }).collect();
+            prop_assert_eq!(read_text(&xml), expected);
+        }
+    }
 
     #[test]
     fn text_is_escaped_and_empty_structures_close_themselves() {

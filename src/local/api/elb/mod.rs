@@ -16,6 +16,8 @@ mod policies;
 mod policy_attachment;
 mod policy_types;
 mod predefined;
+#[cfg(test)]
+mod property_test;
 mod security_groups;
 mod subnets;
 mod tags;
