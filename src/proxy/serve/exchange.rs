@@ -1,6 +1,6 @@
 //! One request and its answer: a backend is found, both bodies stream, retries where nothing was said yet.
 
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -447,23 +447,41 @@ enum Sent {
 /// Joins the two connections in a task of its own, so that the HTTP future's memory is given back.
 pub(super) fn tunnel(client: ClientIo, upgraded: Upgraded, place: Place) {
     let Upgraded { upstream, first, in_use, entry, started } = upgraded;
-    let worker = Arc::clone(&place.worker);
-    worker.metrics.add(Counter::Tunnels, 1);
-    let relay = Relay::new(client.stream, upstream, client.input, first, worker.tunnels.register());
-    tokio::spawn(async move {
-        let ended = relay.await;
+    place.worker.metrics.add(Counter::Tunnels, 1);
+    let registration = place.worker.tunnels.register();
+    let relay = Relay::new(client.stream, upstream, client.input, first, registration);
+    tokio::spawn(Tunnel { relay, place, _in_use: in_use, entry, started });
+}
+
+/// A running tunnel with what is to be said at its end. Not an `async` block, which would hold the relay
+/// twice: once as what it captured and once as what it awaits.
+struct Tunnel {
+    relay: Relay<Stream, Stream>,
+    place: Place,
+    _in_use: InUse,
+    entry: Option<Box<Entry>>,
+    started: Instant,
+}
+
+impl Future for Tunnel {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let ended = ready!(Pin::new(&mut self.relay).poll(context));
+        let worker = &self.place.worker;
         worker.metrics.add(Counter::TunnelsEnded, 1);
         worker.metrics.add(Counter::BytesUp, ended.up);
         worker.metrics.add(Counter::BytesDown, ended.down);
-        if let Some(mut entry) = entry {
+        let started = self.started;
+        if let Some(mut entry) = self.entry.take() {
             (entry.status, entry.bytes_received, entry.bytes_sent) = (101, ended.up, ended.down);
             entry.duration = started.elapsed();
             let close_code = ended.close_code;
             entry.tunnel = Some(TunnelEntry { closed_by: ended.by.as_str(), how: ended.how, close_code });
-            worker.log(&entry);
+            self.place.worker.log(&entry);
         }
-        drop((in_use, place));
-    });
+        Poll::Ready(())
+    }
 }
 
 /// A limit on silence whose timer is armed once and looked at again only when it fires.
