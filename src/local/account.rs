@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hyper::http::request::Parts;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::api::{self, Context};
 use super::clock::Clock;
@@ -102,7 +102,7 @@ pub(crate) enum Answer {
 /// The account.
 pub(crate) struct Account {
     inner: Mutex<Inner>,
-    changed: Notify,
+    changed: watch::Sender<()>,
 }
 
 /// What the account holds.
@@ -140,7 +140,7 @@ impl Account {
             initial_settings: settings,
             initial_clock: clock,
         };
-        Self { inner: Mutex::new(inner), changed: Notify::new() }
+        Self { inner: Mutex::new(inner), changed: watch::Sender::default() }
     }
 
     /// The account's insides. A panic of another thread leaves them usable: operations check, then change.
@@ -168,14 +168,14 @@ impl Account {
         answer
     }
 
-    /// Wakes who waits for a change.
+    /// Wakes who waits for changes.
     pub(crate) fn tell_change(&self) {
-        self.changed.notify_one();
+        self.changed.send_replace(());
     }
 
-    /// Waits until something may have changed since the last wait; for one task only.
-    pub(crate) async fn changed(&self) {
-        self.changed.notified().await;
+    /// Tells a task of every change from now on, after the fact; several changes may be told as one.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 }
 

@@ -203,6 +203,7 @@ fn check(region: &Region, load_balancer: &LoadBalancer, id: &str, settings: &Set
 
 /// Runs health checks until it is dropped, with those in flight.
 pub(crate) async fn run(account: Arc<Account>) {
+    let mut changes = account.changes();
     let mut in_flight = JoinSet::new();
     loop {
         let due = {
@@ -217,7 +218,7 @@ pub(crate) async fn run(account: Arc<Account>) {
         }
         tokio::select! {
             () = sleep_until(due.next) => {}
-            () = account.changed() => {}
+            Ok(()) = changes.changed() => {}
             Some(done) = in_flight.join_next() => {
                 if let Ok((key, passed)) = done {
                     account.lock().health.record(&key, passed, Instant::now());
