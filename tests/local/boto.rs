@@ -60,6 +60,11 @@ fn certificates() {
 }
 
 #[test]
+fn command_line() {
+    check("command_line.py");
+}
+
+#[test]
 fn networks() {
     check("ec2_network.py");
 }
