@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::report;
+
 /// The exit codes of `elbws`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -38,6 +40,25 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
     /// The exit code.
     pub(crate) exit: Exit,
+}
+
+impl Failure {
+    /// Prints it: a spec's problems one by one, anything else with its causes and the hint.
+    pub(crate) fn print(&self) {
+        #[cfg(feature = "provision")]
+        if let Some(errors) = self.error.downcast_ref::<crate::provision::spec::SpecErrors>() {
+            let located = errors.problems.iter().map(|problem| report::problems::Located {
+                source: &errors.source_name,
+                line: problem.line,
+                column: problem.column,
+                path: &problem.path,
+                reason: &problem.reason,
+                hint: problem.hint.as_deref(),
+            });
+            return report::problems(&errors.to_string(), located);
+        }
+        report::failure(&self.error, self.hint.as_deref());
+    }
 }
 
 impl From<anyhow::Error> for Failure {

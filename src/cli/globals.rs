@@ -1,6 +1,9 @@
 //! The options that every verb takes.
 
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
+
+use super::failure::{Exit, Failure};
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,6 +55,18 @@ pub(crate) struct Globals {
 }
 
 impl Globals {
+    /// Returns how to print the result of a verb that has no Markdown form.
+    pub(crate) fn text_or_json(&self) -> Result<Output, Failure> {
+        match self.output {
+            Output::Text | Output::Json => Ok(self.output),
+            Output::Markdown => Err(Failure {
+                error: anyhow!("only plan prints Markdown"),
+                hint: Some("use --output text or --output json".to_owned()),
+                exit: Exit::Usage,
+            }),
+        }
+    }
+
     /// Sets the colours of everything that is printed from here on.
     pub(crate) fn set_color(&self) {
         let choice = match self.color {

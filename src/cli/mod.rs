@@ -2,24 +2,32 @@
 
 #[cfg(feature = "provision")]
 mod apply;
+mod completions;
 mod failure;
 mod globals;
+#[cfg(feature = "provision")]
+mod init;
 #[cfg(feature = "local")]
 mod local;
+mod man;
 #[cfg(feature = "provision")]
 mod plan;
 #[cfg(feature = "provision")]
 mod proxy_protocol;
+#[cfg(feature = "provision")]
+mod schema;
 #[cfg(feature = "provision")]
 mod session;
 #[cfg(feature = "provision")]
 mod spec_file;
 #[cfg(feature = "provision")]
 mod status;
+#[cfg(feature = "provision")]
+mod validate;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::failure::{Exit, Failure};
 use self::globals::Globals;
@@ -40,6 +48,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     #[cfg(feature = "provision")]
+    Init(init::Arguments),
+    #[cfg(feature = "provision")]
+    Validate(validate::Arguments),
+    #[cfg(feature = "provision")]
     Plan(plan::Arguments),
     #[cfg(feature = "provision")]
     Apply(apply::Arguments),
@@ -53,8 +65,13 @@ enum Command {
     /// No longer send the PROXY header to instance ports of a Classic load balancer
     #[cfg(feature = "provision")]
     DisableProxyProtocol(proxy_protocol::Arguments),
+    /// Print the JSON Schema of the spec
+    #[cfg(feature = "provision")]
+    Schema,
     #[cfg(feature = "local")]
     Local(local::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// Runs the command line and returns the process's exit code.
@@ -87,13 +104,25 @@ pub fn run() -> ExitCode {
         Command::DisableProxyProtocol(arguments) => {
             proxy_protocol::run(&cli.globals, &arguments, Wish::Disable)
         }
+        #[cfg(feature = "provision")]
+        Command::Init(arguments) => init::run(&arguments),
+        #[cfg(feature = "provision")]
+        Command::Validate(arguments) => validate::run(&arguments, &cli.globals),
+        #[cfg(feature = "provision")]
+        Command::Schema => Ok(schema::run()),
         #[cfg(feature = "local")]
         Command::Local(arguments) => local::run(arguments),
+        Command::Completions(arguments) => Ok(completions::run(&arguments, Cli::command())),
+        Command::Man(arguments) => man::run(&arguments, Cli::command()),
     };
     match result {
+        Ok(Exit::Done) if report::result_is_lost() => {
+            report::failure(&anyhow::anyhow!("the result could not be written to standard output"), None);
+            Exit::Failed.into()
+        }
         Ok(exit) => exit.into(),
         Err(failure) => {
-            report::failure(&failure.error, failure.hint.as_deref());
+            failure.print();
             failure.exit.into()
         }
     }

@@ -1,38 +1,56 @@
 //! The spec that a verb is given: a path, or `-` for standard input.
 
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 
 use super::failure::{Exit, Failure};
 use crate::provision::desired::{CertificateContent, desired};
 use crate::provision::resource::Stack;
 use crate::provision::spec::{self, CertificateSource, Spec};
 
+/// The longest text that is read; the parser refuses far shorter ones, with a reason.
+const MAX_BYTES: u64 = 8 << 20;
+
+/// Returns what messages call the spec at `path`.
+pub(crate) fn name(path: &str) -> &str {
+    if path == "-" { "standard input" } else { path }
+}
+
 /// Reads the text that `path` names.
 pub(crate) fn read_text(path: &str) -> Result<String, Failure> {
-    let text = if path == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        std::fs::read_to_string(path)
-    };
-    text.with_context(|| format!("cannot read {path}")).map_err(|error| Failure {
-        hint: Some("SPEC is the path of a spec, or - for standard input; `elbws init` writes one".to_owned()),
-        error,
-        exit: Exit::Usage,
+    let bytes = if path == "-" { take(io::stdin().lock()) } else { File::open(path).and_then(take) };
+    let usage = |error, hint: &str| Failure { error, hint: Some(hint.to_owned()), exit: Exit::Usage };
+    let bytes = bytes.with_context(|| format!("cannot read {}", name(path))).map_err(|error| {
+        usage(error, "SPEC is the path of a spec, or - for standard input; `elbws init` writes one")
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.split(|byte| *byte == b'\n').count();
+        usage(anyhow!("line {line} of {} is not UTF-8 text", name(path)), "save it as UTF-8")
     })
+}
+
+fn take(source: impl io::Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Reads a spec out of a text that came from `path`.
 pub(crate) fn parse(path: &str, text: &str) -> Result<Spec, Failure> {
-    let folder = if path == "-" { Path::new("") } else { Path::new(path).parent().unwrap_or(Path::new("")) };
-    spec::parse(path, text, folder).map_err(|errors| Failure {
+    spec::parse(name(path), text, folder(path)).map_err(|errors| Failure {
         error: errors.into(),
         hint: None,
         exit: Exit::Usage,
     })
+}
+
+/// Returns the folder that paths in the spec are relative to; for standard input, where the user stands.
+pub(crate) fn folder(path: &str) -> &Path {
+    if path == "-" { Path::new("") } else { Path::new(path).parent().unwrap_or(Path::new("")) }
 }
 
 /// What a verb needs of the certificate's files.

@@ -1,6 +1,7 @@
 //! The only writers of the command line's output: human, JSON, Markdown, progress.
 //!
-//! Results go to stdout, progress and messages to stderr. A write that fails (a closed pipe) is no error of ours.
+//! Results go to stdout, progress and messages to stderr. A closed pipe is no error: who read it has enough. A
+//! result that could not be written for another reason (a full disk) is remembered; see [`result_is_lost`].
 
 #[cfg(feature = "provision")]
 pub(crate) mod plan;
@@ -11,11 +12,45 @@ pub(crate) mod proxy_protocol;
 #[cfg(feature = "provision")]
 pub(crate) mod status;
 
-use std::io::Write as _;
+#[cfg(feature = "provision")]
+pub(crate) mod problems;
+
+use std::io::{ErrorKind, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anstyle::{AnsiColor, Style};
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default();
+#[cfg(feature = "provision")]
+const PLACE: Style = AnsiColor::Blue.on_default();
+
+static RESULT_IS_LOST: AtomicBool = AtomicBool::new(false);
 
 /// Writes a result to stdout.
 pub(crate) fn result(text: &str) {
-    let _ = write!(anstream::stdout().lock(), "{text}");
+    let mut stdout = anstream::stdout().lock();
+    match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => RESULT_IS_LOST.store(true, Ordering::Relaxed),
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// Writes a result for programs to stdout.
+#[cfg(feature = "provision")]
+pub(crate) fn json(value: &serde_json::Value) {
+    result(&format!("{value:#}\n"));
+}
+
+/// Returns whether a result could not be written.
+pub(crate) fn result_is_lost() -> bool {
+    RESULT_IS_LOST.load(Ordering::Relaxed)
+}
+
+/// Writes all problems of a spec to stderr.
+#[cfg(feature = "provision")]
+pub(crate) fn problems<'a>(title: &str, problems: impl Iterator<Item = problems::Located<'a>>) {
+    let _ = write!(anstream::stderr().lock(), "{}", problems::text(title, problems));
 }
 
 /// Writes a message for people to stderr.
@@ -26,12 +61,12 @@ pub(crate) fn message(text: &str) {
 /// Writes a failure with its causes and its hint to stderr.
 pub(crate) fn failure(error: &anyhow::Error, hint: Option<&str>) {
     let mut stderr = anstream::stderr().lock();
-    let _ = writeln!(stderr, "error: {error}");
+    let _ = writeln!(stderr, "{ERROR}error:{ERROR:#} {error}");
     for cause in error.chain().skip(1) {
         let _ = writeln!(stderr, "  caused by: {cause}");
     }
     if let Some(hint) = hint {
-        let _ = writeln!(stderr, "  hint: {hint}");
+        let _ = writeln!(stderr, "  {HINT}hint:{HINT:#} {hint}");
     }
 }
 

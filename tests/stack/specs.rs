@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use elbws::provision::spec::{self, SpecErrors};
 use proptest::prelude::*;
 
-fn yaml_files(folder: &str) -> Vec<PathBuf> {
+/// The specs of a folder of the package, in order.
+pub(crate) fn yaml_files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> =

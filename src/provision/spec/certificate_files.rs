@@ -351,7 +351,7 @@ mod tests {
         let two = load(&certificate, &key, Some(&certificate)).unwrap();
         assert_eq!(one, two);
         assert_eq!(one.chain_pem.as_deref(), Some(certificate.as_str()));
-        assert_eq!(one.chain_fingerprints_sha256, [one.leaf_fingerprint_sha256.clone()]);
+        assert_eq!(one.chain_fingerprints_sha256, std::slice::from_ref(&one.leaf_fingerprint_sha256));
     }
 
     #[test]

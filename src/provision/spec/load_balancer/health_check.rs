@@ -115,10 +115,6 @@ pub(super) fn decode(
         });
     };
     item.as_map()?;
-    let target = match item.text("target")? {
-        Some(text) => parse_target(text).map_err(|_| Invalid)?,
-        None => default,
-    };
     let (interval, timeout) = (item.seconds("interval", INTERVAL)?, item.seconds("timeout", TIMEOUT)?);
     if timeout >= interval {
         let refusal =
@@ -126,6 +122,10 @@ pub(super) fn decode(
                 .hint("AWS waits for an answer before it asks again");
         item.get("timeout").unwrap_or(item.at("interval")).report(problems, refusal);
     }
+    let target = match item.text("target")? {
+        Some(text) => parse_target(text).map_err(|_| Invalid)?,
+        None => default,
+    };
     Ok(HealthCheck {
         target,
         interval,
