@@ -100,7 +100,7 @@ fn check_says_what_is_wrong_and_where() {
 
 #[test]
 fn the_example_is_valid() {
-    let output = check(include_str!("../../specs/proxy.yaml"));
+    let output = check(include_str!("../../packaging/proxy.yaml"));
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
