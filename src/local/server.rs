@@ -175,6 +175,11 @@ async fn respond(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, ClosedByFault> {
     let (parts, body) = request.into_parts();
+    // Signatures are not checked, so any web page that the user visits could make itself heard here. Browsers
+    // say where such requests come from, and AWS clients never do.
+    if parts.headers.contains_key(header::ORIGIN) {
+        return Ok(response(403, "text/plain", "requests of web pages are refused\n".to_owned()));
+    }
     let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
         return Ok(response(413, "text/plain", "the body is too large or was cut short\n".to_owned()));
     };

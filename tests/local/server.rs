@@ -29,6 +29,17 @@ fn unknown_operations_are_refused_by_their_service() {
 }
 
 #[test]
+fn a_web_page_is_not_heard() {
+    let server = Server::start(Config::default());
+    let origin = [("origin", "https://example.com")];
+    assert_eq!(server.send("POST", "/_elbws/reset", &origin, "").unwrap().status, 403);
+    let presigned = "/?Action=DescribeLoadBalancers&Version=2012-06-01\
+        &X-Amz-Credential=k/20260101/us-east-1/elasticloadbalancing/aws4_request";
+    assert_eq!(server.send("POST", presigned, &origin, "").unwrap().status, 403);
+    assert_eq!(server.send("POST", presigned, &[], "").unwrap().status, 200);
+}
+
+#[test]
 fn a_request_without_credentials_is_refused() {
     let server = Server::start(Config::default());
     let refused = server.send("POST", "/", &[], "Action=DescribeLoadBalancers&Version=2012-06-01").unwrap();
