@@ -8,6 +8,9 @@ use elbws::local::Config;
 
 use crate::client::{EC2, ELB, Response, Server};
 
+/// What the server adds to a port of an instance.
+const OFFSET: u16 = 7;
+
 const DEADLINE: Duration = Duration::from_secs(20);
 
 fn ok(response: Response) -> Response {
@@ -17,7 +20,7 @@ fn ok(response: Response) -> Response {
 
 /// A load balancer with one registered instance, and that instance's address.
 fn start() -> (Server, String) {
-    let server = Server::start(Config::default());
+    let server = Server::start(Config { port_offset: OFFSET, ..Config::default() });
     server.admin("POST", "/_elbws/settings", r#"{"health_check_interval_ms":10}"#);
     let launch = "Action=RunInstances&ImageId=ami-0123456789abcdef0&MinCount=1&MaxCount=1";
     let launched = ok(server.query("us-east-1", EC2, launch));
@@ -61,7 +64,7 @@ fn wait_for(server: &Server, state: &str) -> String {
 fn an_instance_is_in_service_while_something_listens() {
     let (server, address) = start();
     let listener = TcpListener::bind((address.as_str(), 0)).unwrap();
-    check(&server, &format!("TCP:{}", listener.local_addr().unwrap().port()));
+    check(&server, &format!("TCP:{}", listener.local_addr().unwrap().port() - OFFSET));
     assert_eq!(wait_for(&server, "InService"), "N/A");
     drop(listener);
     let description = wait_for(&server, "OutOfService");
@@ -76,7 +79,7 @@ fn an_http_check_asks_for_its_path() {
     let (server, address) = start();
     let listener = TcpListener::bind((address.as_str(), 0)).unwrap();
     let at = listener.local_addr().unwrap();
-    check(&server, &format!("HTTP:{}/healthz", at.port()));
+    check(&server, &format!("HTTP:{}/healthz", at.port() - OFFSET));
     let asked = serve_once(&listener);
     assert!(asked.starts_with("GET /healthz HTTP/1.1\r\n"), "{asked}");
     assert!(asked.contains("User-Agent: ELB-HealthChecker/1.0\r\n"), "{asked}");
