@@ -99,3 +99,32 @@ fn changed_specs_never_panic() {
         let _ = spec::parse("x", &text, Path::new(""));
     });
 }
+
+#[test]
+fn the_reference_is_the_tables() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/spec.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (start, end) = ("<!-- tables -->\n\n", "<!-- end of tables -->");
+    let from = text.find(start).unwrap() + start.len();
+    let to = text.find(end).unwrap();
+    let reference = spec::reference();
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&path, format!("{}{reference}{}", &text[..from], &text[to..])).unwrap();
+    } else {
+        assert!(text[from..to] == reference, "docs/spec.md is stale: UPDATE_EXPECT=1 renews it");
+    }
+}
+
+/// The YAML of a document of `docs/` that is a whole spec is valid.
+#[test]
+fn the_documented_example_is_valid() {
+    let text = include_str!("../../docs/spec.md");
+    let examples: Vec<_> =
+        text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!examples.is_empty());
+    for example in examples {
+        if let Err(errors) = spec::parse("docs/spec.md", example, Path::new("")) {
+            panic!("{}", message(&errors));
+        }
+    }
+}

@@ -41,7 +41,7 @@ pub use name::{LoadBalancerName, StackName};
 pub use network::{Network, SubnetSelector, VpcSelector};
 pub use problem::{Problem, SpecErrors};
 pub use proxy::Proxy;
-pub use schema::json_schema;
+pub use schema::{json_schema, reference};
 pub use seconds::Seconds;
 
 use decode::SPEC;

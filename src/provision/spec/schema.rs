@@ -1,8 +1,11 @@
 //! The tables as JSON Schema and as the reference in `docs/spec.md`.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
 use super::decode::SPEC;
+use super::seconds::Seconds;
 use super::shape::{Kind, Need, Object};
 use super::suggest::usable;
 
@@ -82,5 +85,67 @@ fn kind(kind: &'static Kind, defs: &mut Map<String, Value>) -> Value {
             json!({ "anyOf": forms })
         }
         Kind::Elsewhere(_) => json!(false),
+    }
+}
+
+/// Returns the reference of all fields as Markdown tables, one for each mapping; `docs/spec.md` holds it.
+#[must_use]
+pub fn reference() -> String {
+    let mut text = String::new();
+    section(&SPEC, "", &mut text);
+    text
+}
+
+/// Writes the table of `object`, and after it those of what stands in it.
+fn section(object: &'static Object, path: &str, text: &mut String) {
+    let title = if path.is_empty() { "The top level".to_owned() } else { format!("`{path}`") };
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "### {title}\n\n| field | value | default | |\n|---|---|---|---|");
+    for field in usable(object) {
+        let default = if field.required { "**required**" } else { field.default };
+        let _ = writeln!(text, "| `{}` | {} | {default} | {} |", field.name, value(&field.kind), field.doc);
+    }
+    text.push('\n');
+    for field in usable(object) {
+        let path = super::read::join(path, field.name);
+        objects(&field.kind, &path, text);
+    }
+}
+
+fn objects(kind: &'static Kind, path: &str, text: &mut String) {
+    match kind {
+        // `{ tags: {…} }` is said by the fields that take it.
+        Kind::Object(object) if object.fields.len() > 1 => section(object, path, text),
+        Kind::List { of, .. } => objects(of, &format!("{path}[]"), text),
+        Kind::OneOf { forms, .. } => forms.iter().for_each(|form| objects(form, path, text)),
+        Kind::Object(_)
+        | Kind::Map { .. }
+        | Kind::Boolean
+        | Kind::Integer { .. }
+        | Kind::Duration { .. }
+        | Kind::Text(_)
+        | Kind::Choice(_)
+        | Kind::Elsewhere(_) => {}
+    }
+}
+
+/// What a field may hold, in a few words.
+fn value(kind: &Kind) -> String {
+    match kind {
+        Kind::Boolean => "true, false".to_owned(),
+        Kind::Integer { min, max } if min == max => min.to_string(),
+        Kind::Integer { min, max } => format!("{min}–{max}"),
+        Kind::Duration { min, max } => format!("{}–{}", Seconds(*min), Seconds(*max)),
+        Kind::Text(rule) => rule.what.to_owned(),
+        Kind::Choice(choice) => {
+            choice.values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ")
+        }
+        Kind::List { of, max, .. } => format!("list of up to {max}: {}", value(of)),
+        Kind::Map { key, value, max, .. } => {
+            format!("mapping of up to {max}: {} to {}", key.what, self::value(value))
+        }
+        Kind::Object(_) => "mapping".to_owned(),
+        Kind::OneOf { what, .. } => (*what).to_owned(),
+        Kind::Elsewhere(_) => String::new(),
     }
 }

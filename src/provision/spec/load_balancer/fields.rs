@@ -113,7 +113,7 @@ pub(in crate::provision::spec) static LOAD_BALANCER: Object = Object {
                 what: "a duration or false",
                 forms: &[Kind::Boolean, Kind::Duration { min: 1, max: 3600 }],
             },
-            "How long a deregistered instance keeps its connections; `false` cuts them at once.",
+            "How long a deregistered instance keeps its connections, at most 1h; `false` cuts them at once.",
         )
         .default("5m"),
         Field::new("health_check", Kind::Object(&HEALTH_CHECK), "How instances are checked."),
