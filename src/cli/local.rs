@@ -27,6 +27,13 @@ pub(crate) struct Arguments {
     /// Count running instances with nothing behind them as healthy
     #[arg(long)]
     assume_healthy: bool,
+    /// Domain of a certificate that ACM holds, issued, in every region from the start; may be given several
+    /// times
+    #[arg(long = "issue", value_name = "DOMAIN", default_value = "chat.example.com")]
+    issued: Vec<String>,
+    /// Start with an empty ACM
+    #[arg(long, conflicts_with = "issued")]
+    issue_none: bool,
 }
 
 /// Serves until Ctrl-C or SIGTERM.
@@ -44,6 +51,7 @@ async fn serve(arguments: Arguments) -> Result<Exit, Failure> {
         port_offset: arguments.port_offset,
         state_dir: arguments.state,
         assume_healthy: arguments.assume_healthy,
+        issued: if arguments.issue_none { Vec::new() } else { arguments.issued },
         ..Config::default()
     };
     // Before `ready` is printed: who reads it may send a signal at once.

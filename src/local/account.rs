@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hyper::http::request::Parts;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::api::{self, Context};
@@ -115,6 +116,8 @@ pub(crate) struct Inner {
     pub(crate) health: HealthTable,
     ids: Ids,
     store: Option<Store>,
+    /// The domains of the certificates that every region starts with.
+    issued: Vec<String>,
     initial_settings: Settings,
     initial_clock: Clock,
 }
@@ -127,6 +130,7 @@ impl Account {
         settings: Settings,
         clock: Clock,
         ids: Ids,
+        issued: Vec<String>,
     ) -> Self {
         let inner = Inner {
             state,
@@ -137,6 +141,7 @@ impl Account {
             health: HealthTable::default(),
             ids,
             store,
+            issued,
             initial_settings: settings,
             initial_clock: clock,
         };
@@ -215,8 +220,33 @@ impl Inner {
     }
 
     fn execute(&mut self, call: &Call) -> Result<routing::Output, ApiError> {
-        // The region's default network is there from its first call on, whatever that call is.
-        self.state.region_mut(&call.region);
+        self.open_region(&call.region)?;
+        let output = self.handle(call)?;
+        if !is_read(&call.operation) {
+            self.save().map_err(|error| ApiError::internal(error.to_string()))?;
+        }
+        Ok(output)
+    }
+
+    /// A region has its default network and the certificates that every region starts with from its first call
+    /// on, whatever that call is.
+    fn open_region(&mut self, region: &str) -> Result<(), ApiError> {
+        if self.state.regions.contains_key(region) {
+            return Ok(());
+        }
+        self.state.region_mut(region);
+        for domain in self.issued.clone() {
+            self.handle(&Call {
+                service: Service::Acm,
+                region: region.to_owned(),
+                operation: "RequestCertificate".to_owned(),
+                input: routing::Input::Json(json!({ "DomainName": domain })),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, call: &Call) -> Result<routing::Output, ApiError> {
         let mut context = Context {
             state: &mut self.state,
             region: &call.region,
@@ -225,11 +255,7 @@ impl Inner {
             settings: &self.settings,
             health: &self.health,
         };
-        let output = api::handle(&mut context, call)?;
-        if !is_read(&call.operation) {
-            self.save().map_err(|error| ApiError::internal(error.to_string()))?;
-        }
-        Ok(output)
+        api::handle(&mut context, call)
     }
 
     /// Empties the account, and puts clock, settings, faults and call log back to where they began.

@@ -49,6 +49,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// A running instance with nothing behind it counts as healthy.
     pub assume_healthy: bool,
+    /// The domains of the issued certificates that ACM holds in every region from the start.
+    pub issued: Vec<String>,
     /// The clock.
     pub clock: Clock,
     /// Where ids come from.
@@ -109,7 +111,7 @@ pub async fn bind(config: Config) -> Result<Bound, ServerError> {
         load_balancer_quota: DEFAULT_QUOTA,
         health_check_interval: None,
     };
-    let account = Arc::new(Account::new(state, store, settings, config.clock, config.ids));
+    let account = Arc::new(Account::new(state, store, settings, config.clock, config.ids, config.issued));
     Ok(Bound { listener, address, account })
 }
 

@@ -1,5 +1,4 @@
 //! The command line: help and failures, byte for byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod cases;
-mod offline;
+mod first_steps;
