@@ -1,5 +1,12 @@
 //! Specs to plans to stacks: snapshots, and apply against the local AWS.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod account;
+#[allow(dead_code, reason = "the tests of the local AWS use all of it")]
+#[path = "../local/client.rs"]
+mod client;
+mod execute;
+mod observe;
+mod proxy_protocol;
 mod schema;
 mod specs;

@@ -33,9 +33,9 @@ pub(crate) struct Summary {
 
 /// The PEM texts of a certificate to import.
 pub(crate) struct Material {
-    pub(crate) certificate: Vec<u8>,
-    pub(crate) private_key: Vec<u8>,
-    pub(crate) chain: Option<Vec<u8>>,
+    pub(crate) certificate: String,
+    pub(crate) private_key: String,
+    pub(crate) chain: Option<String>,
 }
 
 /// Every type of key; without it the list leaves out ECDSA, RSA 3072 and RSA 4096.
@@ -146,9 +146,9 @@ pub(crate) async fn import(
     let output = clients
         .acm()
         .import_certificate()
-        .certificate(Blob::new(material.certificate.clone()))
-        .private_key(Blob::new(material.private_key.clone()))
-        .set_certificate_chain(material.chain.clone().map(Blob::new))
+        .certificate(Blob::new(material.certificate.as_bytes()))
+        .private_key(Blob::new(material.private_key.as_bytes()))
+        .set_certificate_chain(material.chain.as_deref().map(|chain| Blob::new(chain.as_bytes())))
         .set_certificate_arn(over.map(str::to_owned))
         .set_tags((!tags.is_empty()).then_some(tags))
         .customize()

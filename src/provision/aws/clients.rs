@@ -1,6 +1,7 @@
 //! The SDK's clients: where they call, as whom, how often they try again. Each is built when it is first used;
 //! they share one HTTP client, so one pool of connections.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ const LOCAL_ENDPOINT: &str = "http://127.0.0.1:4566";
 const LOCAL_REGION: &str = "us-east-1";
 /// How often a call is sent: throttling can last for minutes, and a pause is at most 20 s.
 const ATTEMPTS: u32 = 10;
+/// How many [`Clients`] the process has made.
+static CLIENTS: AtomicUsize = AtomicUsize::new(0);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -69,6 +72,8 @@ struct Inner {
     region: String,
     pace: Pace,
     calls: CallCounter,
+    /// Tells the clients of one process apart.
+    number: usize,
     elb: OnceLock<aws_sdk_elasticloadbalancing::Client>,
     ec2: OnceLock<aws_sdk_ec2::Client>,
     acm: OnceLock<aws_sdk_acm::Client>,
@@ -82,10 +87,11 @@ impl Clients {
         let endpoint = endpoint(&options);
         let on_loopback = endpoint.as_deref().is_some_and(is_loopback);
         let pace = if on_loopback { Pace::LOCAL } else { Pace::AWS };
+        // AWS has a budget of calls that adaptive retries keep to once it was met: one throttle slows the
+        // next calls for some ten seconds. An AWS on this machine has none to keep to.
+        let retries = if on_loopback { RetryConfig::standard() } else { RetryConfig::adaptive() };
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .retry_config(
-                RetryConfig::adaptive().with_max_attempts(ATTEMPTS).with_initial_backoff(pace.first),
-            )
+            .retry_config(retries.with_max_attempts(ATTEMPTS).with_initial_backoff(pace.first))
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT_TIMEOUT)
@@ -123,6 +129,7 @@ impl Clients {
             region,
             pace,
             calls: CallCounter::default(),
+            number: CLIENTS.fetch_add(1, Ordering::Relaxed),
             elb: OnceLock::new(),
             ec2: OnceLock::new(),
             acm: OnceLock::new(),
@@ -146,31 +153,47 @@ impl Clients {
         self.0.pace
     }
 
+    /// Names what the SDK keeps its rate limit for, which is otherwise shared by all clients of a service and
+    /// region, whomever they call as and at which endpoint.
+    fn partition(&self, service: &str) -> String {
+        format!("elbws-{}-{service}", self.0.number)
+    }
+
     pub(super) fn elb(&self) -> &aws_sdk_elasticloadbalancing::Client {
         self.0.elb.get_or_init(|| {
-            let config = aws_sdk_elasticloadbalancing::config::Builder::from(&self.0.config);
-            aws_sdk_elasticloadbalancing::Client::from_conf(config.interceptor(self.0.calls.clone()).build())
+            let config = aws_sdk_elasticloadbalancing::config::Builder::from(&self.0.config)
+                .retry_partition(aws_sdk_elasticloadbalancing::config::retry::RetryPartition::new(
+                    self.partition("elb"),
+                ))
+                .interceptor(self.0.calls.clone());
+            aws_sdk_elasticloadbalancing::Client::from_conf(config.build())
         })
     }
 
     pub(super) fn ec2(&self) -> &aws_sdk_ec2::Client {
         self.0.ec2.get_or_init(|| {
-            let config = aws_sdk_ec2::config::Builder::from(&self.0.config);
-            aws_sdk_ec2::Client::from_conf(config.interceptor(self.0.calls.clone()).build())
+            let config = aws_sdk_ec2::config::Builder::from(&self.0.config)
+                .retry_partition(aws_sdk_ec2::config::retry::RetryPartition::new(self.partition("ec2")))
+                .interceptor(self.0.calls.clone());
+            aws_sdk_ec2::Client::from_conf(config.build())
         })
     }
 
     pub(super) fn acm(&self) -> &aws_sdk_acm::Client {
         self.0.acm.get_or_init(|| {
-            let config = aws_sdk_acm::config::Builder::from(&self.0.config);
-            aws_sdk_acm::Client::from_conf(config.interceptor(self.0.calls.clone()).build())
+            let config = aws_sdk_acm::config::Builder::from(&self.0.config)
+                .retry_partition(aws_sdk_acm::config::retry::RetryPartition::new(self.partition("acm")))
+                .interceptor(self.0.calls.clone());
+            aws_sdk_acm::Client::from_conf(config.build())
         })
     }
 
     pub(super) fn iam(&self) -> &aws_sdk_iam::Client {
         self.0.iam.get_or_init(|| {
-            let config = aws_sdk_iam::config::Builder::from(&self.0.config);
-            aws_sdk_iam::Client::from_conf(config.interceptor(self.0.calls.clone()).build())
+            let config = aws_sdk_iam::config::Builder::from(&self.0.config)
+                .retry_partition(aws_sdk_iam::config::retry::RetryPartition::new(self.partition("iam")))
+                .interceptor(self.0.calls.clone());
+            aws_sdk_iam::Client::from_conf(config.build())
         })
     }
 }

@@ -79,15 +79,14 @@ pub(crate) async fn upload(
 ) -> Result<String, AwsError> {
     const OPERATION: &str = "UploadServerCertificate";
     let tags = tags_to(tags, OPERATION)?;
-    let text = |pem: &[u8]| String::from_utf8_lossy(pem).into_owned();
     let output = clients
         .iam()
         .upload_server_certificate()
         .server_certificate_name(name)
         .path(path)
-        .certificate_body(text(&material.certificate))
-        .private_key(text(&material.private_key))
-        .set_certificate_chain(material.chain.as_deref().map(text))
+        .certificate_body(&material.certificate)
+        .private_key(&material.private_key)
+        .set_certificate_chain(material.chain.clone())
         .set_tags((!tags.is_empty()).then_some(tags))
         .send()
         .await

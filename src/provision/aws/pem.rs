@@ -1,4 +1,4 @@
-//! What is read off a certificate in PEM form: its fingerprint and its names.
+//! What is read off PEM texts: a certificate's fingerprint and names, and the blocks of a file.
 
 use std::fmt::Write as _;
 
@@ -17,6 +17,27 @@ pub(crate) fn fingerprint(pem: &[u8]) -> Option<String> {
         let _ = write!(text, "{byte:02x}");
     }
     Some(text)
+}
+
+/// Returns the blocks of a PEM text whose label ends with `label`, each with its two lines around it.
+pub(crate) fn blocks<'a>(text: &'a str, label: &str) -> Vec<&'a str> {
+    const BEGIN: &str = "-----BEGIN ";
+    const LINE_END: &str = "-----";
+    let mut blocks = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(BEGIN) {
+        rest = &rest[start..];
+        let Some(length) = rest[BEGIN.len()..].find(LINE_END) else { break };
+        let found = &rest[BEGIN.len()..BEGIN.len() + length];
+        let last = format!("-----END {found}-----");
+        let Some(end) = rest.find(&last) else { break };
+        let (block, after) = rest.split_at(end + last.len());
+        if found.ends_with(label) {
+            blocks.push(block);
+        }
+        rest = after;
+    }
+    blocks
 }
 
 /// Returns the DNS names that the first certificate is for: its subject alternative names, or its common name
@@ -58,5 +79,19 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert_eq!(fingerprint(b"no certificate"), None);
+    }
+
+    #[test]
+    fn blocks_are_cut_out_by_their_label() {
+        let leaf = "-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----";
+        let key = "-----BEGIN EC PRIVATE KEY-----\nYWJj\n-----END EC PRIVATE KEY-----";
+        let text = format!(
+            "-----BEGIN EC PARAMETERS-----\nYWJj\n-----END EC PARAMETERS-----\n{key}\nx\n{leaf}\r\n{leaf}\n"
+        );
+        assert_eq!(blocks(&text, "PRIVATE KEY"), [key]);
+        assert_eq!(blocks(&text, "CERTIFICATE"), [leaf, leaf]);
+        for cut in 0..text.len() {
+            assert!(blocks(&text[..cut], "CERTIFICATE").len() < 2);
+        }
     }
 }

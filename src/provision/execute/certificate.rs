@@ -109,22 +109,35 @@ impl Run<'_> {
 }
 
 /// Reads the files, and refuses them when the certificate is no longer the one that was planned.
+///
+/// AWS wants the leaf alone; what follows it in its file belongs to the chain.
 async fn read(files: &CertificateFiles) -> Result<Material, ExecuteError> {
-    let certificate = read_file(&files.certificate).await?;
+    let text = read_file(&files.certificate).await?;
+    let mut certificates = pem::blocks(&text, "CERTIFICATE").into_iter();
     let path = || files.certificate.clone();
-    match pem::fingerprint(&certificate) {
-        None => return Err(ExecuteError::NoCertificate { path: path() }),
-        Some(found) if found != files.fingerprint => return Err(ExecuteError::FileChanged { path: path() }),
-        Some(_) => {}
+    let leaf = certificates.next().ok_or_else(|| ExecuteError::NoCertificate { path: path() })?;
+    if pem::fingerprint(leaf.as_bytes()).as_ref() != Some(&files.fingerprint) {
+        return Err(ExecuteError::FileChanged { path: path() });
+    }
+    let mut chain: Vec<_> = certificates.map(str::to_owned).collect();
+    if let Some(path) = &files.chain {
+        let text = read_file(path).await?;
+        chain.extend(pem::blocks(&text, "CERTIFICATE").into_iter().map(str::to_owned));
     }
     let private_key = read_file(&files.private_key).await?;
-    let chain = match &files.chain {
-        Some(path) => Some(read_file(path).await?),
-        None => None,
-    };
-    Ok(Material { certificate, private_key, chain })
+    let private_key = pem::blocks(&private_key, "PRIVATE KEY")
+        .first()
+        .map(|key| (*key).to_owned())
+        .ok_or_else(|| ExecuteError::NoPrivateKey { path: files.private_key.clone() })?;
+    Ok(Material {
+        certificate: leaf.to_owned(),
+        private_key,
+        chain: (!chain.is_empty()).then(|| chain.join("\n")),
+    })
 }
 
-async fn read_file(path: &Path) -> Result<Vec<u8>, ExecuteError> {
-    tokio::fs::read(path).await.map_err(|source| ExecuteError::ReadFile { path: path.to_owned(), source })
+async fn read_file(path: &Path) -> Result<String, ExecuteError> {
+    tokio::fs::read_to_string(path)
+        .await
+        .map_err(|source| ExecuteError::ReadFile { path: path.to_owned(), source })
 }

@@ -26,6 +26,12 @@ pub enum ExecuteError {
         /// The file.
         path: PathBuf,
     },
+    /// A PEM file holds no private key.
+    #[error("{} holds no private key in PEM form", path.display())]
+    NoPrivateKey {
+        /// The file.
+        path: PathBuf,
+    },
     /// A certificate's file holds another certificate than when the plan was made.
     #[error("{} has changed since the plan was made", path.display())]
     FileChanged {
@@ -132,9 +138,11 @@ impl ExecuteError {
             Self::NothingRegistered { .. } => {
                 Some("select running instances in `instances` of the spec".to_owned())
             }
-            Self::ReadFile { .. } | Self::NoCertificate { .. } | Self::Unresolved(_) | Self::Interrupted => {
-                None
-            }
+            Self::ReadFile { .. }
+            | Self::NoCertificate { .. }
+            | Self::NoPrivateKey { .. }
+            | Self::Unresolved(_)
+            | Self::Interrupted => None,
         }
     }
 }

@@ -1,0 +1,245 @@
+//! A local AWS of the test's own, clients for it, and the way from a spec to a stack.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use elbws::local::Config;
+use elbws::provision::aws::{Cancel, ClientOptions, Clients};
+use elbws::provision::desired::{CertificateContent, desired};
+use elbws::provision::execute::{Event, Outcome, events, execute};
+use elbws::provision::observe::observe;
+use elbws::provision::plan::{self, Adoption, Plan};
+use elbws::provision::resource::{Observed, Stack};
+use elbws::provision::spec;
+use tokio::runtime::Runtime;
+
+use crate::client::{EC2, ELB, Server, signed};
+
+pub(crate) const REGION: &str = "us-east-1";
+
+pub(crate) struct Account {
+    pub(crate) server: Server,
+    runtime: Runtime,
+}
+
+/// A call that the local AWS saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) operation: String,
+    /// Whether a fault kept the answer, or the call itself, from arriving.
+    pub(crate) dropped: bool,
+    pub(crate) code: Option<String>,
+}
+
+impl Account {
+    /// Starts an account in which running instances count as healthy.
+    pub(crate) fn start() -> Self {
+        Self {
+            server: Server::start(Config { assume_healthy: true, ..Config::default() }),
+            runtime: Runtime::new().unwrap(),
+        }
+    }
+
+    pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Makes clients that have called nothing yet.
+    pub(crate) fn clients(&self) -> Clients {
+        self.run(Clients::new(ClientOptions {
+            region: Some(REGION.to_owned()),
+            endpoint_url: Some(format!("http://{}", self.server.address)),
+            local: true,
+            ..ClientOptions::default()
+        }))
+        .unwrap()
+    }
+
+    pub(crate) fn ec2(&self, form: &str) -> String {
+        let response = self.server.query(REGION, EC2, form);
+        assert_eq!(response.status, 200, "{form}: {}", response.body);
+        response.body
+    }
+
+    pub(crate) fn elb(&self, form: &str) -> String {
+        let response = self.server.query(REGION, ELB, form);
+        assert_eq!(response.status, 200, "{form}: {}", response.body);
+        response.body
+    }
+
+    /// Runs an instance with the tag `App` in the default VPC and returns its id.
+    pub(crate) fn instance(&self, app: &str) -> String {
+        let body = self.ec2(&format!(
+            "Action=RunInstances&ImageId=ami-0123456789abcdef0&MinCount=1&MaxCount=1\
+             &TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=App\
+             &TagSpecification.1.Tag.1.Value={app}"
+        ));
+        let id = between(&body, "<instanceId>", "<").to_owned();
+        // Its state settles by the next describe.
+        self.ec2("Action=DescribeInstances");
+        id
+    }
+
+    /// Imports a certificate for `domain` that belongs to no stack, and returns its ARN.
+    pub(crate) fn certificate(&self, domain: &str) -> String {
+        let pair = rcgen::generate_simple_self_signed([domain.to_owned()]).unwrap();
+        let encoded = |text: &str| base64(text.as_bytes());
+        let body = format!(
+            r#"{{"Certificate":"{}","PrivateKey":"{}"}}"#,
+            encoded(&pair.cert.pem()),
+            encoded(&pair.signing_key.serialize_pem())
+        );
+        let authorization = signed(REGION, "acm");
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("x-amz-target", "CertificateManager.ImportCertificate"),
+            ("content-type", "application/x-amz-json-1.1"),
+        ];
+        let response = self.server.send("POST", "/", &headers, &body).unwrap();
+        assert_eq!(response.status, 200, "{}", response.body);
+        response.json()["CertificateArn"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn faults(&self, rules: &str) {
+        let answer = self.server.admin("POST", "/_elbws/faults", rules);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    pub(crate) fn setting(&self, change: &str) {
+        let answer = self.server.admin("POST", "/_elbws/settings", change);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    pub(crate) fn no_faults(&self) {
+        self.server.admin("DELETE", "/_elbws/faults", "");
+    }
+
+    /// The calls since the last time they were forgotten.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        let calls = self.server.admin("GET", "/_elbws/calls", "").json();
+        calls
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|call| Call {
+                operation: call["operation"].as_str().unwrap().to_owned(),
+                dropped: call["dropped"].as_bool().unwrap(),
+                code: call["code"].as_str().map(str::to_owned),
+            })
+            .collect()
+    }
+
+    pub(crate) fn forget_calls(&self) {
+        self.server.admin("DELETE", "/_elbws/calls", "");
+    }
+
+    pub(crate) fn observe(&self, stack: &Stack) -> Observed {
+        self.run(observe(&self.clients(), stack)).unwrap()
+    }
+
+    pub(crate) fn plan(&self, stack: &Stack) -> Plan {
+        plan::plan(stack, &self.observe(stack), Adoption::Refuse).unwrap()
+    }
+
+    /// Plans and runs, and returns how that ended and what was reported.
+    pub(crate) fn apply(&self, stack: &Stack) -> (Outcome, Vec<Event>) {
+        self.execute(&self.plan(stack))
+    }
+
+    pub(crate) fn destroy(&self, stack: &Stack) -> (Outcome, Vec<Event>) {
+        self.execute(&plan::destroy(stack, &self.observe(stack)))
+    }
+
+    pub(crate) fn execute(&self, plan: &Plan) -> (Outcome, Vec<Event>) {
+        let (sender, mut receiver) = events();
+        let clients = self.clients();
+        let outcome = self.run(execute(plan, &clients, &sender, &Cancel::never()));
+        let mut reported = Vec::new();
+        while let Ok(event) = receiver.try_recv() {
+            reported.push(event);
+        }
+        (outcome, reported)
+    }
+
+    /// Runs a plan and kills the run as soon as the local AWS has dropped a call. Says whether it did.
+    pub(crate) fn execute_until_dropped(&self, plan: &Plan) -> bool {
+        let (plan, clients) = (plan.clone(), self.clients());
+        let mut run = self.runtime.spawn(async move {
+            execute(&plan, &clients, &events().0, &Cancel::never()).await;
+        });
+        loop {
+            if self.calls().iter().any(|call| call.dropped) {
+                run.abort();
+                return true;
+            }
+            let pause = Duration::from_millis(2);
+            if self.run(async { tokio::time::timeout(pause, &mut run).await }).is_ok() {
+                return false;
+            }
+        }
+    }
+
+    /// Everything in the account that a stack may have made, in words, for comparing before and after.
+    pub(crate) fn contents(&self) -> BTreeSet<String> {
+        let load_balancers = self.elb("Action=DescribeLoadBalancers");
+        let groups = self.ec2("Action=DescribeSecurityGroups");
+        let rules = self.ec2("Action=DescribeSecurityGroupRules");
+        let authorization = signed(REGION, "acm");
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("x-amz-target", "CertificateManager.ListCertificates"),
+            ("content-type", "application/x-amz-json-1.1"),
+        ];
+        let all = r#"{"Includes":{"keyTypes":["RSA_2048","EC_prime256v1"]}}"#;
+        let certificates = self.server.send("POST", "/", &headers, all).unwrap();
+        let listed = |body: &str, open: &str| -> Vec<String> {
+            body.split(open)
+                .skip(1)
+                .map(|rest| format!("{open}{}", rest.split(['<', '"']).next().unwrap()))
+                .collect()
+        };
+        let mut contents = BTreeSet::new();
+        contents.extend(listed(&load_balancers, "<LoadBalancerName>"));
+        contents.extend(listed(&groups, "<groupId>"));
+        contents.extend(listed(&rules, "<securityGroupRuleId>"));
+        contents.extend(listed(&certificates.body, "\"CertificateArn\":\""));
+        contents
+    }
+}
+
+/// Reads a spec to the stack that it desires; its files are looked for in `directory`.
+pub(crate) fn stack_in(directory: &Path, text: &str) -> Stack {
+    let spec = match spec::parse("spec.yaml", text, directory) {
+        Ok(spec) => spec,
+        Err(errors) => panic!("{errors}: {:?}", errors.problems),
+    };
+    let content = spec.certificate.as_ref().and_then(|certificate| match &certificate.source {
+        spec::CertificateSource::Files(files) => {
+            let loaded = files.load().unwrap();
+            Some(CertificateContent {
+                fingerprint: loaded.leaf_fingerprint_sha256,
+                domains: loaded.domains,
+                key_algorithm: "EC_prime256v1".to_owned(),
+            })
+        }
+        spec::CertificateSource::Arn(_) | spec::CertificateSource::Domain(_) => None,
+    });
+    desired(&spec, content)
+}
+
+pub(crate) fn stack(text: &str) -> Stack {
+    stack_in(Path::new(""), text)
+}
+
+pub(crate) fn between<'a>(text: &'a str, open: &str, close: &str) -> &'a str {
+    let start = text.find(open).unwrap_or_else(|| panic!("no {open} in {text}")) + open.len();
+    let end = text[start..].find(close).unwrap();
+    &text[start..start + end]
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
