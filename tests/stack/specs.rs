@@ -128,3 +128,38 @@ fn the_documented_example_is_valid() {
         }
     }
 }
+
+#[test]
+fn line_ends_and_a_byte_order_mark_change_nothing() {
+    let text = fs::read_to_string(yaml_files("specs").first().unwrap()).unwrap();
+    let plain = spec::parse("x", &text, Path::new("")).unwrap();
+    let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    assert_eq!(spec::parse("x", &windows, Path::new("")).unwrap(), plain);
+}
+
+/// EC2 holds tags with any characters, AWS's own and those of other stacks among them.
+#[test]
+fn tags_that_select_may_be_anyones() {
+    let text = "stack: chat\n\
+        instances: { tags: { \"aws:autoscaling:groupName\": \"web (blue); v*\", \"elbws:stack\": other } }\n\
+        load_balancer: { type: classic }\n";
+    let spec = spec::parse("x", text, Path::new("")).unwrap();
+    assert_eq!(spec.instances.tags["aws:autoscaling:groupName"], "web (blue); v*");
+}
+
+/// An anchor stands for the whole value, wherever it is used.
+#[test]
+fn aliases_are_expanded() {
+    let text = "stack: chat\ntags: &tags { App: chat }\ninstances: { tags: *tags }\nload_balancer: { type: classic }\n";
+    let spec = spec::parse("x", text, Path::new("")).unwrap();
+    assert_eq!(spec.instances.tags, spec.tags);
+}
+
+#[test]
+fn without_a_certificate_port_80_alone_is_served() {
+    let text = "stack: chat\ninstances: { ids: [i-01234567] }\nload_balancer: { type: classic }\n";
+    let spec = spec::parse("x", text, Path::new("")).unwrap();
+    let spec::LoadBalancer::Classic(classic) = spec.load_balancer;
+    assert_eq!(classic.listeners.iter().map(|listener| listener.port).collect::<Vec<_>>(), [80]);
+    assert!(!spec.proxy.unwrap().redirect_http);
+}

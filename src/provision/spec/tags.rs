@@ -12,7 +12,7 @@ pub(super) const OWN: Kind =
 
 /// Tags that select what exists, which may be anyone's.
 pub(super) const FILTER: Kind =
-    Kind::Map { key: &text::TAG_FILTER_KEY, value: &Kind::Text(&text::TAG_VALUE), min: 1, max: 50 };
+    Kind::Map { key: &text::TAG_FILTER_KEY, value: &Kind::Text(&text::TAG_FILTER_VALUE), min: 1, max: 50 };
 
 /// `{ tags: {…} }`.
 pub(super) static SELECTOR: Object = Object {

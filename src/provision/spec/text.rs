@@ -21,6 +21,8 @@ pub(super) static TAG_FILTER_KEY: Text =
     Text { what: "a tag key", pattern: "^[\\s\\S]{1,128}$", check: tag_filter_key };
 pub(super) static TAG_VALUE: Text =
     Text { what: "a tag value (text)", pattern: "^[\\s\\S]{0,256}$", check: tag_value };
+pub(super) static TAG_FILTER_VALUE: Text =
+    Text { what: "a tag value (text)", pattern: "^[\\s\\S]{0,256}$", check: tag_filter_value };
 pub(super) static VPC: Text =
     Text { what: "default or a VPC id", pattern: "^(default|vpc-([0-9a-f]{8}|[0-9a-f]{17}))$", check: vpc };
 pub(super) static SUBNET: Text = Text {
@@ -131,16 +133,28 @@ fn tag_characters(text: &str, what: &str) -> Checked {
     }
 }
 
+/// EC2 holds tags with any characters, so what selects them is held to the lengths alone.
 fn tag_filter_key(text: &str) -> Checked {
     let length = text.chars().count();
-    if !(1..=128).contains(&length) {
-        return Err(Refusal::new(format!("a tag key has 1 to 128 characters, this has {length}")));
+    if (1..=128).contains(&length) {
+        Ok(())
+    } else {
+        Err(Refusal::new(format!("a tag key has 1 to 128 characters, this has {length}")))
     }
-    tag_characters(text, "key")
+}
+
+fn tag_filter_value(text: &str) -> Checked {
+    let length = text.chars().count();
+    if length <= 256 {
+        Ok(())
+    } else {
+        Err(Refusal::new(format!("a tag value has at most 256 characters, this has {length}")))
+    }
 }
 
 fn tag_key(text: &str) -> Checked {
     tag_filter_key(text)?;
+    tag_characters(text, "key")?;
     let lower = text.to_ascii_lowercase();
     if lower.starts_with("aws:") {
         return refuse("tag keys that begin with aws: belong to AWS", "choose another key");
@@ -152,10 +166,7 @@ fn tag_key(text: &str) -> Checked {
 }
 
 fn tag_value(text: &str) -> Checked {
-    let length = text.chars().count();
-    if length > 256 {
-        return Err(Refusal::new(format!("a tag value has at most 256 characters, this has {length}")));
-    }
+    tag_filter_value(text)?;
     tag_characters(text, "value")
 }
 
