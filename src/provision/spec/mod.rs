@@ -13,6 +13,7 @@ pub mod network;
 pub mod proxy;
 pub mod seconds;
 
+mod address;
 mod decode;
 mod item;
 mod problem;

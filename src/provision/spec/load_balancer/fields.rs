@@ -2,8 +2,8 @@
 
 use crate::provision::spec::problem::{Place, Refusal};
 use crate::provision::spec::shape::{Choice, Field, Kind, Need, Object};
-use crate::provision::spec::text;
 use crate::provision::spec::yaml::{Content, Entry};
+use crate::provision::spec::{address, text};
 
 /// The predefined policies of Classic load balancers, the newest first. AWS adds none any more.
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-security-policy-table.html>
@@ -73,7 +73,7 @@ pub(in crate::provision::spec) static LOAD_BALANCER: Object = Object {
         .default("ipv4"),
         Field::new(
             "ingress",
-            Kind::List { of: &Kind::Text(&text::CIDR), min: 1, max: 60 },
+            Kind::List { of: &Kind::Text(&address::CIDR), min: 1, max: 60 },
             "The CIDR blocks that its own security group admits to the listeners.",
         )
         .default("[0.0.0.0/0]"),

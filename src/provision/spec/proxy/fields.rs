@@ -1,7 +1,7 @@
 //! The fields of `proxy:`.
 
 use crate::provision::spec::shape::{Choice, Field, Kind, Need, Object};
-use crate::provision::spec::text;
+use crate::provision::spec::{address, text};
 
 const PORT: Kind = Kind::Integer { min: 1, max: 65535 };
 const DAY: u32 = 86400;
@@ -24,11 +24,11 @@ pub(in crate::provision::spec) static PROXY: Object = Object {
                 what: "a port, ip:port or a list of them",
                 forms: &[
                     PORT,
-                    Kind::Text(&text::BIND),
+                    Kind::Text(&address::BIND),
                     Kind::List {
                         of: &Kind::OneOf {
                             what: "a port or ip:port",
-                            forms: &[PORT, Kind::Text(&text::BIND)],
+                            forms: &[PORT, Kind::Text(&address::BIND)],
                         },
                         min: 1,
                         max: 64,
@@ -40,7 +40,7 @@ pub(in crate::provision::spec) static PROXY: Object = Object {
         .default("the instance ports of the load balancer"),
         Field::new(
             "health",
-            Kind::OneOf { what: "a port or ip:port", forms: &[PORT, Kind::Text(&text::BIND)] },
+            Kind::OneOf { what: "a port or ip:port", forms: &[PORT, Kind::Text(&address::BIND)] },
             "Where it answers `GET /healthz` over plain HTTP, with or without a PROXY header.",
         )
         .default("8081"),
@@ -48,7 +48,7 @@ pub(in crate::provision::spec) static PROXY: Object = Object {
             "metrics",
             Kind::OneOf {
                 what: "a port, ip:port or false",
-                forms: &[Kind::Boolean, PORT, Kind::Text(&text::BIND)],
+                forms: &[Kind::Boolean, PORT, Kind::Text(&address::BIND)],
             },
             "Where Prometheus reads; `false` for nowhere.",
         )
@@ -73,13 +73,13 @@ pub(in crate::provision::spec) static PROXY: Object = Object {
         .default("v1 where the load balancer sends it, else off"),
         Field::new(
             "trusted",
-            Kind::List { of: &Kind::Text(&text::CIDR), min: 1, max: 100 },
+            Kind::List { of: &Kind::Text(&address::CIDR), min: 1, max: 100 },
             "The peers whose PROXY headers are believed, as CIDR blocks.",
         )
         .default("the proxy's own"),
         Field::new(
             "scheme_by_port",
-            Kind::Map { key: &text::PORT_KEY, value: &Kind::Choice(&SCHEME), min: 1, max: 100 },
+            Kind::Map { key: &address::PORT_KEY, value: &Kind::Choice(&SCHEME), min: 1, max: 100 },
             "The scheme a visitor used, by the load balancer's port.",
         )
         .default("from the listeners: https for ssl and https, http for tcp and http"),
@@ -114,7 +114,7 @@ pub(in crate::provision::spec) static PROXY: Object = Object {
             "The number of connections served at once.",
         )
         .default("no limit but the system's"),
-        Field::new("access_log", Kind::Text(&text::ACCESS_LOG), "`off`, `stdout` or an absolute path.")
+        Field::new("access_log", Kind::Text(&address::ACCESS_LOG), "`off`, `stdout` or an absolute path.")
             .default("off"),
         Field::new("deploy", Kind::Object(&DEPLOY), "How it gets onto the instances."),
     ],
@@ -125,11 +125,15 @@ static ROUTE: Object = Object {
     need: Need::Nothing,
     gate: None,
     fields: &[
-        Field::new("path", Kind::Text(&text::ROUTE_PATH), "The prefix of the paths, with its leading slash.")
-            .required(),
+        Field::new(
+            "path",
+            Kind::Text(&address::ROUTE_PATH),
+            "The prefix of the paths, with its leading slash.",
+        )
+        .required(),
         Field::new(
             "upstream",
-            Kind::Text(&text::UPSTREAM),
+            Kind::Text(&address::UPSTREAM),
             "The application: `host:port`, `ip:port` or `unix:/path`.",
         )
         .required(),
