@@ -4,13 +4,13 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 
 /// `elbws local` on a port of its own; ended when dropped.
-struct Local {
+pub(crate) struct Local {
     child: Child,
-    endpoint: String,
+    pub(crate) endpoint: String,
 }
 
 impl Local {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_elbws"))
             .args(["local", "--port", "0"])
             .stderr(Stdio::piped())
@@ -23,7 +23,7 @@ impl Local {
         Self { child, endpoint }
     }
 
-    fn elbws(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn elbws(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_elbws"))
             .args(arguments)
             .args(["--local", "--endpoint-url", &self.endpoint])
