@@ -16,6 +16,8 @@
 )]
 pub mod cli;
 #[cfg(feature = "local")]
+pub mod demo;
+#[cfg(feature = "local")]
 pub mod local;
 #[cfg(feature = "provision")]
 pub mod provision;
