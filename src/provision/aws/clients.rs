@@ -10,10 +10,12 @@ use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_smithy_http_client::Builder as HttpBuilder;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
@@ -101,18 +103,17 @@ impl Clients {
         if let Ok(name) = AppName::new("elbws") {
             loader = loader.app_name(name);
         }
-        loader = match &endpoint {
+        let http = match &endpoint {
             // Without TLS no roots of trust need be read.
-            Some(url) if url.starts_with("http://") => loader.http_client(HttpBuilder::new().build_http()),
-            _ => loader.http_client(
-                HttpBuilder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https(),
-            ),
+            Some(url) if url.starts_with("http://") => HttpBuilder::new().build_http(),
+            _ => HttpBuilder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https(),
         };
+        loader = loader.http_client(http.clone());
         if let Some(profile) = &options.profile {
             loader = loader.profile_name(profile);
         }
         loader = if on_loopback {
-            without_metadata_service(loader, &options)
+            without_metadata_service(loader, &options, http)
         } else if let Some(region) = &options.region {
             loader.region(Region::new(region.clone()))
         } else {
@@ -221,9 +222,15 @@ fn is_loopback(url: &str) -> bool {
 
 /// Takes region and credentials from the environment and the profiles alone: who calls an endpoint on this
 /// machine is not helped by an EC2 instance's metadata, and asking for it where there is none takes seconds.
-fn without_metadata_service(loader: ConfigLoader, options: &ClientOptions) -> ConfigLoader {
+fn without_metadata_service(
+    loader: ConfigLoader,
+    options: &ClientOptions,
+    http: SharedHttpClient,
+) -> ConfigLoader {
     let mut region = ProfileFileRegionProvider::builder();
-    let mut profile = ProfileFileCredentialsProvider::builder();
+    // There is no default HTTP client to fall back on: the provider panics without one.
+    let provider = ProviderConfig::default().with_http_client(http);
+    let mut profile = ProfileFileCredentialsProvider::builder().configure(&provider);
     if let Some(name) = &options.profile {
         region = region.profile_name(name);
         profile = profile.profile_name(name);
@@ -270,5 +277,18 @@ mod tests {
         assert_eq!(clients.region(), "eu-west-1");
         assert_eq!(clients.calls(), []);
         assert_eq!(clients.pace(), Pace::LOCAL);
+    }
+
+    #[tokio::test]
+    async fn clients_for_any_endpoint_are_made_without_a_default_http_client() {
+        for endpoint_url in [None, Some("http://127.0.0.1:1"), Some("https://localhost:1")] {
+            let options = ClientOptions {
+                region: Some("eu-west-1".to_owned()),
+                endpoint_url: endpoint_url.map(str::to_owned),
+                ..ClientOptions::default()
+            };
+            let clients = Clients::new(options).await.unwrap();
+            let _made = (clients.elb(), clients.ec2(), clients.acm(), clients.iam());
+        }
     }
 }
