@@ -6,6 +6,7 @@ mod account;
 #[path = "../local/client.rs"]
 mod client;
 mod execute;
+mod moto;
 mod observe;
 mod proxy_protocol;
 mod schema;
