@@ -3,6 +3,7 @@
 
 mod drain;
 mod forwarding;
+mod haproxy;
 mod operation;
 mod peers;
 mod process;

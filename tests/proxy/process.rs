@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::peers;
-use crate::rig::{Backend, HTTPS, Peer, within};
+use crate::rig::{ACCEPTED, Backend, HANDSHAKE, HTTPS, Peer, within};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_elbws-proxy");
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -145,6 +145,59 @@ async fn sighup_takes_a_good_file_and_refuses_a_bad_one() {
     running.signal(Signal::SIGHUP);
     running.expect("reloaded");
     served(running.address, &new).await;
+}
+
+#[tokio::test]
+async fn sigusr2_hands_listeners_and_live_tunnels_to_a_new_process() {
+    let backend = Backend::new().await;
+    let mut running = Running::start(backend.address);
+    let mut tunnels = Vec::new();
+    for _ in 0..20 {
+        let mut client = Peer::to(running.address).await;
+        client.send(format!("{HTTPS}{HANDSHAKE}")).await;
+        let mut server = backend.accept().await;
+        server.head().await;
+        server.send(ACCEPTED).await;
+        client.head().await;
+        tunnels.push((client, server));
+    }
+    // Half a frame is under way, and one client has ended its sending.
+    tunnels[0].0.send(b"\x81\x85\0\0\0\0he").await;
+    tunnels[0].1.expect(b"\x81\x85\0\0\0\0he").await;
+    tokio::io::AsyncWriteExt::shutdown(&mut tunnels[1].0.stream).await.unwrap();
+    tunnels[1].1.expect_end().await;
+    running.signal(Signal::SIGUSR2);
+    let line = running.expect("handing over to process ");
+    let heir = Heir(line.trim().rsplit(' ').next().unwrap().parse().unwrap());
+    for round in 0..50_u32 {
+        for (client, server) in tunnels.iter_mut().skip(2) {
+            client.send(round.to_be_bytes()).await;
+            server.expect(round.to_be_bytes()).await;
+            server.send(round.to_le_bytes()).await;
+            client.expect(round.to_le_bytes()).await;
+        }
+        served(running.address, &backend).await;
+    }
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+    served(running.address, &backend).await;
+    tunnels[0].0.send(b"llo").await;
+    tunnels[0].1.expect(b"llo").await;
+    tunnels[1].1.send(b"still").await;
+    tunnels[1].0.expect(b"still").await;
+    for (client, server) in tunnels.iter_mut().skip(2) {
+        client.send(b"after").await;
+        server.expect(b"after").await;
+    }
+    drop(heir);
+}
+
+/// A process that is no child of the test's, ended with it.
+struct Heir(i32);
+
+impl Drop for Heir {
+    fn drop(&mut self) {
+        let _ = kill(Pid::from_raw(self.0), Signal::SIGKILL);
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! The `elbws-proxy` program: its arguments, signals, limits and what it tells systemd.
 
+mod handover;
 mod inherited;
 mod signals;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -63,21 +65,44 @@ pub fn main() -> ExitCode {
 
 fn serve(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     raise_descriptor_limit(&config);
-    let inherited = inherited::listeners()?;
-    let listeners =
-        if inherited.is_empty() { Listeners::bind(&config)? } else { Listeners::adopt(&config, inherited)? };
+    // Read now: once the file is replaced, the kernel names the old one "(deleted)".
+    let program = std::env::current_exe()?;
+    let (estate, listeners) = match handover::Estate::open()? {
+        Some((estate, listeners)) => (Some(estate), listeners),
+        None => (None, listeners(&config)?),
+    };
+    let copies = listeners.try_clone()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before `ready`, so that whoever waits for it may send signals.
         let signals = signals::Signals::listen()?;
-        let proxy = Proxy::start(config, listeners)?;
+        let proxy = Arc::new(Proxy::start(config, listeners)?);
         say("ready");
         notify(&[NotifyState::Ready]);
-        signals.obey(&proxy, &arguments.config).await;
+        if let Some(estate) = estate {
+            let proxy = Arc::clone(&proxy);
+            std::thread::Builder::new().name("estate".to_owned()).spawn(move || {
+                if let Err(error) = estate.take(&proxy) {
+                    say(&format!("the process before stopped handing over: {error}"));
+                }
+            })?;
+        }
+        let heir = signals.obey(&proxy, &arguments.config, &program, copies).await;
         proxy.ended().await;
-        proxy.join();
+        proxy.finish_hand_over();
+        if let Some(heir) = heir {
+            // The last tunnels are still on their way to it.
+            drop(heir.tunnels);
+            let _ = heir.sending.join();
+        }
         Ok(())
     })
+}
+
+/// The listeners that systemd passed in, or new ones.
+fn listeners(config: &Config) -> anyhow::Result<Listeners> {
+    let passed = inherited::listeners()?;
+    if passed.is_empty() { Ok(Listeners::bind(config)?) } else { Ok(Listeners::adopt(config, passed)?) }
 }
 
 /// A proxy needs two descriptors a connection; the soft limit is often 1024.

@@ -2,19 +2,22 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::handover::{self, Heir};
 use super::{explain, notify, say};
 use crate::proxy::config::Config;
-use crate::proxy::serve::Proxy;
+use crate::proxy::serve::{Listeners, Proxy};
 
 /// The signals that mean something.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     reload: Signal,
+    hand_over: Signal,
 }
 
 impl Signals {
@@ -23,19 +26,61 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             reload: signal(SignalKind::hangup())?,
+            hand_over: signal(SignalKind::user_defined2())?,
         })
     }
 
-    /// Reloads, drains and stops as asked; returns once the proxy has ended.
-    pub(super) async fn obey(mut self, proxy: &Proxy, path: &Path) {
+    /// Reloads, drains, stops and hands over as asked; returns once the proxy has ended.
+    pub(super) async fn obey(
+        mut self,
+        proxy: &Proxy,
+        path: &Path,
+        program: &Path,
+        listeners: Listeners,
+    ) -> Option<Heir> {
         let mut draining = false;
+        let mut heir = None;
+        // Gone with the drain: a listener that is open but not accepted from would only keep clients waiting.
+        let mut listeners = Some(Arc::new(listeners));
         loop {
             tokio::select! {
-                () = proxy.ended() => return,
+                () = proxy.ended() => return heir,
                 _ = self.reload.recv() => reload(proxy, path),
-                _ = self.terminate.recv() => end(proxy, &mut draining),
-                _ = self.interrupt.recv() => end(proxy, &mut draining),
+                _ = self.terminate.recv() => {
+                    listeners = None;
+                    end(proxy, &mut draining);
+                }
+                _ = self.interrupt.recv() => {
+                    listeners = None;
+                    end(proxy, &mut draining);
+                }
+                _ = self.hand_over.recv() => {
+                    let Some(copies) = listeners.clone() else { continue };
+                    if let Some(begun) = hand_over(proxy, program, copies).await {
+                        listeners = None;
+                        draining = true;
+                        heir = Some(begun);
+                    }
+                }
             }
+        }
+    }
+}
+
+/// Starts the new process; where that fails, this one goes on as if nothing had been asked.
+async fn hand_over(proxy: &Proxy, program: &Path, listeners: Arc<Listeners>) -> Option<Heir> {
+    let program = program.to_owned();
+    let begun = tokio::task::spawn_blocking(move || handover::begin(&program, &listeners)).await;
+    match begun.map_err(io::Error::other).and_then(|begun| begun) {
+        Ok(heir) => {
+            say(&format!("handing over to process {}", heir.process));
+            notify(&[NotifyState::MainPid(heir.process)]);
+            proxy.hand_over(heir.tunnels.clone());
+            Some(heir)
+        }
+        Err(error) => {
+            say(&format!("error: the new process did not take over: {error}"));
+            None
         }
     }
 }

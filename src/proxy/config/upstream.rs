@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use serde::Serialize;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 /// The address of a backend.
@@ -47,6 +48,12 @@ impl UpstreamAddress {
         // `127.0.0.300:80` is a typo of an address, not a name.
         let numeric = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         (named && !numeric).then(|| Self::Name { host: host.to_owned(), port })
+    }
+}
+
+impl Serialize for UpstreamAddress {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -1,13 +1,14 @@
 //! The access log: one line a request or tunnel, written by a thread of its own.
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
@@ -19,19 +20,19 @@ use crate::proxy::config::{AccessLog, AccessLogFormat};
 const QUEUE: usize = 8192;
 
 /// What is logged of a request.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
     /// The visitor's address.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub client: SocketAddr,
     /// The scheme the visitor used.
-    pub scheme: &'static str,
+    pub scheme: Cow<'static, str>,
     /// The method.
     pub method: String,
     /// The target.
     pub target: String,
     /// The version.
-    pub protocol: &'static str,
+    pub protocol: Cow<'static, str>,
     /// The host asked for.
     pub host: Option<String>,
     /// The `Referer`.
@@ -47,10 +48,10 @@ pub struct Entry {
     /// Body bytes to the client.
     pub bytes_sent: u64,
     /// How long it took, in milliseconds.
-    #[serde(rename = "duration_ms", serialize_with = "as_millis")]
+    #[serde(rename = "duration_ms", serialize_with = "as_millis", skip_deserializing)]
     pub duration: Duration,
     /// How the tunnel ended, where there was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
     pub tunnel: Option<TunnelEntry>,
 }
 
@@ -67,6 +68,10 @@ pub struct TunnelEntry {
 
 fn as_text<S: serde::Serializer>(address: &SocketAddr, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&address.ip())
+}
+
+fn from_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    IpAddr::deserialize(deserializer).map(|ip| SocketAddr::new(ip, 0))
 }
 
 fn as_millis<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -226,10 +231,10 @@ mod tests {
     fn entry() -> Entry {
         Entry {
             client: "192.0.2.1:50000".parse().unwrap(),
-            scheme: "https",
+            scheme: "https".into(),
             method: "GET".to_owned(),
             target: "/a?b".to_owned(),
-            protocol: "HTTP/1.1",
+            protocol: "HTTP/1.1".into(),
             host: Some("example.com".to_owned()),
             referer: None,
             user_agent: Some("x \"y\"\n".to_owned()),

@@ -59,11 +59,53 @@ impl Listeners {
         self.traffic.iter().filter_map(|sockets| sockets.first()?.local_addr().ok()).collect()
     }
 
-    /// One socket for each address, for the worker with that index.
-    pub(super) fn for_worker(&self, index: usize) -> io::Result<Vec<TcpListener>> {
-        let own =
-            |sockets: &Vec<TcpListener>| sockets.get(index).or(sockets.first()).map(TcpListener::try_clone);
-        self.traffic.iter().filter_map(own).collect()
+    /// Takes every listener of a process before, which may have had another number of workers.
+    #[must_use]
+    pub fn inherit(
+        traffic: Vec<Vec<TcpListener>>,
+        health: Option<TcpListener>,
+        metrics: Option<TcpListener>,
+    ) -> Self {
+        Self { traffic, health, metrics }
+    }
+
+    /// Handles on all of them, for another process.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let clones = |sockets: &Vec<TcpListener>| sockets.iter().map(TcpListener::try_clone).collect();
+        Ok(Self {
+            traffic: self.traffic.iter().map(clones).collect::<io::Result<_>>()?,
+            health: self.health.as_ref().map(TcpListener::try_clone).transpose()?,
+            metrics: self.metrics.as_ref().map(TcpListener::try_clone).transpose()?,
+        })
+    }
+
+    /// For each address one socket a worker, or one that all workers share.
+    #[must_use]
+    pub fn traffic(&self) -> &[Vec<TcpListener>] {
+        &self.traffic
+    }
+
+    /// Where health checks are answered.
+    #[must_use]
+    pub fn health(&self) -> Option<&TcpListener> {
+        self.health.as_ref()
+    }
+
+    /// Where metrics are served.
+    #[must_use]
+    pub fn metrics(&self) -> Option<&TcpListener> {
+        self.metrics.as_ref()
+    }
+
+    /// The sockets of the worker with that index: each has at least one worker, and each worker one of each
+    /// address; the kernel spreads connections over all of them, so none may go without.
+    pub(super) fn for_worker(&self, index: usize, workers: usize) -> io::Result<Vec<TcpListener>> {
+        let own = |sockets: &Vec<TcpListener>| {
+            let mine = sockets.iter().enumerate().filter(|(at, _)| at % workers == index).map(|(_, one)| one);
+            let shared = sockets.get(index % sockets.len().max(1)).filter(|_| index >= sockets.len());
+            mine.chain(shared).map(TcpListener::try_clone).collect::<Vec<_>>()
+        };
+        self.traffic.iter().flat_map(own).collect()
     }
 }
 

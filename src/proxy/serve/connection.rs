@@ -29,13 +29,13 @@ const LINGER_BYTES: usize = 256 * 1024;
 pub(super) struct Place {
     pub(super) worker: Arc<Worker>,
     /// Taken from [`super::state::Shared::connections`], given back when the connection ends.
-    _permit: OwnedSemaphorePermit,
+    _permit: Option<OwnedSemaphorePermit>,
     client: Option<ClientPlace>,
 }
 
 impl Place {
     /// A place for a connection that was just accepted.
-    pub(super) fn take(worker: &Arc<Worker>, permit: OwnedSemaphorePermit) -> Self {
+    pub(super) fn take(worker: &Arc<Worker>, permit: Option<OwnedSemaphorePermit>) -> Self {
         worker.metrics.add(Counter::Connections, 1);
         Self { worker: Arc::clone(worker), _permit: permit, client: None }
     }

@@ -11,6 +11,7 @@ use tokio::time::{Sleep, timeout};
 
 use super::connection::{ClientIo, Place};
 use super::forward::{self, Answer, Asked};
+use super::handover::{Passed, Passport};
 use super::plan::Forward;
 use super::pump::{Pump, PumpError};
 use super::reply::Reply;
@@ -450,15 +451,32 @@ pub(super) fn tunnel(client: ClientIo, upgraded: Upgraded, place: Place) {
     place.worker.metrics.add(Counter::Tunnels, 1);
     let registration = place.worker.tunnels.register();
     let relay = Relay::new(client.stream, upstream, client.input, first, registration);
-    tokio::spawn(Tunnel { relay, place, _in_use: in_use, entry, started });
+    tokio::spawn(Tunnel { relay: Some(relay), place, in_use, entry, started });
+}
+
+/// Goes on with a tunnel of the process before.
+pub(super) fn resume(worker: &Arc<Worker>, tunnel: Passed) {
+    let Ok((parts, passport)) = tunnel.parts() else { return };
+    let permit = Arc::clone(&worker.shared.connections).try_acquire_owned().ok();
+    let place = Place::take(worker, permit);
+    let live = worker.shared.live();
+    let known = live.upstreams().into_iter().find(|one| one.address == passport.upstream);
+    let upstream = known.unwrap_or_else(|| Arc::new(Upstream::new(passport.upstream.clone())));
+    worker.metrics.add(Counter::Tunnels, 1);
+    let relay = Relay::resume(parts, worker.tunnels.register());
+    let now = Instant::now();
+    let started = now.checked_sub(Duration::from_millis(passport.age_ms)).unwrap_or(now);
+    let entry = passport.entry;
+    tokio::spawn(Tunnel { relay: Some(relay), place, in_use: InUse::new(&upstream), entry, started });
 }
 
 /// A running tunnel with what is to be said at its end. Not an `async` block, which would hold the relay
 /// twice: once as what it captured and once as what it awaits.
 struct Tunnel {
-    relay: Relay<Stream, Stream>,
+    /// Gone once another process has it.
+    relay: Option<Relay<Stream, Stream>>,
     place: Place,
-    _in_use: InUse,
+    in_use: InUse,
     entry: Option<Box<Entry>>,
     started: Instant,
 }
@@ -467,7 +485,23 @@ impl Future for Tunnel {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let ended = ready!(Pin::new(&mut self.relay).poll(context));
+        let Some(relay) = &mut self.relay else { return Poll::Ready(()) };
+        let ended = ready!(Pin::new(relay).poll(context));
+        let handed = if ended.how == "handover" { self.relay.take() } else { None };
+        if let Some(relay) = handed {
+            let passport = Passport {
+                state: None,
+                upstream: self.in_use.upstream().address.clone(),
+                age_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                entry: self.entry.take(),
+            };
+            if Passed::of(relay.into_parts(), passport)
+                .is_ok_and(|tunnel| self.place.worker.shared.bequeath(tunnel))
+            {
+                self.place.worker.metrics.add(Counter::TunnelsEnded, 1);
+                return Poll::Ready(());
+            }
+        }
         let worker = &self.place.worker;
         worker.metrics.add(Counter::TunnelsEnded, 1);
         worker.metrics.add(Counter::BytesUp, ended.up);

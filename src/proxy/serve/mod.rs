@@ -7,6 +7,7 @@ mod bind;
 mod connection;
 mod exchange;
 mod forward;
+mod handover;
 mod plan;
 mod pump;
 mod reply;
@@ -19,12 +20,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use tokio::sync::watch;
 
 pub use bind::{BindError, Listeners};
+pub use handover::{Passed, Passport};
 
 use self::state::{Phase, Shared, Worker};
 use super::config::Config;
@@ -77,7 +80,7 @@ impl Proxy {
         let (alive, mut all_ended) = tokio::sync::mpsc::channel::<()>(1);
         let mut threads = Vec::with_capacity(workers + 1);
         for index in 0..workers {
-            let own = listeners.for_worker(index).map_err(StartError::Thread)?;
+            let own = listeners.for_worker(index, workers).map_err(StartError::Thread)?;
             let (shared, alive) = (Arc::clone(&shared), alive.clone());
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
                 if let Err(error) = Worker::run(&shared, index, own) {
@@ -134,6 +137,23 @@ impl Proxy {
     /// Accepts no more; what is open may end in the time that the configuration gives it.
     pub fn drain(&self) {
         self.shared.enter(Phase::Draining(Instant::now()));
+    }
+
+    /// Stops accepting, since another process has the same listeners, and gives each tunnel to `heir` at its
+    /// first quiet moment; what cannot be given ends as in a drain.
+    pub fn hand_over(&self, heir: Sender<Passed>) {
+        self.shared.set_heir(Some(heir));
+        self.shared.enter(Phase::HandingOver(Instant::now()));
+    }
+
+    /// Lets the receiver of [`Self::hand_over`] see that nothing more will come.
+    pub fn finish_hand_over(&self) {
+        self.shared.set_heir(None);
+    }
+
+    /// Goes on with a tunnel of the process before.
+    pub fn inherit(&self, tunnel: Passed) {
+        self.shared.inherit(tunnel);
     }
 
     /// Ends at once.

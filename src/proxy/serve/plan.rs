@@ -105,12 +105,12 @@ fn entry(request: &Request<'_>, visitor: &Visitor) -> Entry {
         |name: &str| request.fields.all(name).next().map(|value| String::from_utf8_lossy(value).into_owned());
     Entry {
         client: visitor.address,
-        scheme: visitor.scheme_name(),
+        scheme: visitor.scheme_name().into(),
         method: request.method_name.to_owned(),
         target: request.target.to_owned(),
         protocol: match request.version {
-            Version::Http10 => "HTTP/1.0",
-            Version::Http11 => "HTTP/1.1",
+            Version::Http10 => "HTTP/1.0".into(),
+            Version::Http11 => "HTTP/1.1".into(),
         },
         host: request.host.map(str::to_owned),
         referer: text("referer"),

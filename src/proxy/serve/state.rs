@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Semaphore, watch};
+
+use super::handover::Passed;
 
 use crate::proxy::config::{Config, Route, UpstreamAddress};
 use crate::proxy::observe::{AccessLogger, Diagnostics, Metrics, Reject};
@@ -19,6 +23,8 @@ pub(super) enum Phase {
     Serving,
     /// No new connections; open ones may end in their time.
     Draining(Instant),
+    /// As draining, but another process has the listeners and takes the tunnels.
+    HandingOver(Instant),
     /// Everything is cut.
     Stopped,
 }
@@ -104,10 +110,18 @@ pub(super) struct Shared {
     pub(super) metrics: Vec<Arc<Metrics>>,
     pub(super) diagnostics: Diagnostics,
     pub(super) access_log: AccessLogger,
+    /// Where tunnels go when another process takes over.
+    heir: Mutex<Option<Sender<Passed>>>,
+    /// Where each worker gets tunnels of a process before.
+    bequests: Vec<UnboundedSender<Passed>>,
+    unclaimed: Mutex<Vec<Option<UnboundedReceiver<Passed>>>>,
+    next_worker: AtomicUsize,
 }
 
 impl Shared {
     pub(super) fn new(config: Config, workers: usize, access_log: AccessLogger) -> Self {
+        let (bequests, unclaimed) =
+            (0..workers).map(|_| unbounded_channel()).map(|(to, from)| (to, Some(from))).unzip();
         let limit = config.limits.max_connections.min(Semaphore::MAX_PERMITS);
         Self {
             live: RwLock::new(Arc::new(Live::new(config, None))),
@@ -118,7 +132,36 @@ impl Shared {
             metrics: (0..workers).map(|_| Arc::default()).collect(),
             diagnostics: Diagnostics::default(),
             access_log,
+            heir: Mutex::new(None),
+            bequests,
+            unclaimed: Mutex::new(unclaimed),
+            next_worker: AtomicUsize::new(0),
         }
+    }
+
+    /// Names who gets the tunnels, or with `None` that nobody does any more.
+    pub(super) fn set_heir(&self, heir: Option<Sender<Passed>>) {
+        *self.heir.lock().unwrap_or_else(PoisonError::into_inner) = heir;
+    }
+
+    /// Gives a tunnel away; false when there is nobody to take it.
+    pub(super) fn bequeath(&self, tunnel: Passed) -> bool {
+        let heir = self.heir.lock().unwrap_or_else(PoisonError::into_inner);
+        heir.as_ref().is_some_and(|heir| heir.send(tunnel).is_ok())
+    }
+
+    /// Gives a tunnel of the process before to one of the workers.
+    pub(super) fn inherit(&self, tunnel: Passed) {
+        let turn = self.next_worker.fetch_add(1, Ordering::Relaxed) % self.bequests.len().max(1);
+        if let Some(worker) = self.bequests.get(turn) {
+            // A worker that is gone leaves nobody to serve it.
+            let _ = worker.send(tunnel);
+        }
+    }
+
+    /// What that worker inherits; once.
+    pub(super) fn claim(&self, worker: usize) -> Option<UnboundedReceiver<Passed>> {
+        self.unclaimed.lock().unwrap_or_else(PoisonError::into_inner).get_mut(worker)?.take()
     }
 
     pub(super) fn live(&self) -> Arc<Live> {
@@ -145,7 +188,10 @@ impl Shared {
         self.draining.store(phase != Phase::Serving, Ordering::Relaxed);
         self.phase.send_if_modified(|now| {
             // Nothing leads back, and a drain that runs keeps its beginning.
-            let forward = matches!((*now, phase), (Phase::Serving, _) | (Phase::Draining(_), Phase::Stopped));
+            let forward = matches!(
+                (*now, phase),
+                (Phase::Serving, _) | (Phase::Draining(_) | Phase::HandingOver(_), Phase::Stopped)
+            );
             if forward {
                 *now = phase;
             }

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::connection::{self, Place};
+use super::exchange;
 use super::state::{Phase, Shared, Worker};
 use crate::proxy::observe::{Counter, Entry, Reject, Totals};
 use crate::proxy::stream::Stream;
@@ -43,6 +44,14 @@ impl Worker {
             for listener in listeners {
                 accepting.spawn(accept(Arc::clone(&worker), TcpListener::from_std(listener)?));
             }
+            if let Some(mut inherited) = shared.claim(index) {
+                let heir = Arc::clone(&worker);
+                tokio::spawn(async move {
+                    while let Some(tunnel) = inherited.recv().await {
+                        exchange::resume(&heir, tunnel);
+                    }
+                });
+            }
             worker.keep_time(accepting).await;
             Ok(())
         })
@@ -72,11 +81,15 @@ impl Worker {
             let now = *phase.borrow();
             let limits = self.shared.live().config.limits;
             let elapsed = match now {
-                Phase::Draining(since) => since.elapsed(),
+                Phase::Draining(since) | Phase::HandingOver(since) => since.elapsed(),
                 Phase::Serving | Phase::Stopped => Duration::MAX,
             };
             if self.open_connections() == 0 {
                 return;
+            }
+            if matches!(now, Phase::HandingOver(_)) {
+                // Again and again, since handshakes that were under way become tunnels.
+                self.tunnels.hand_over();
             }
             let goodbyes = limits.drain.mul_f64(1.0 - GOODBYES);
             if now == Phase::Stopped || elapsed >= limits.drain.saturating_add(GRACE) {
@@ -134,7 +147,7 @@ async fn accept(worker: Arc<Worker>, listener: TcpListener) {
             let Ok(permit) = Arc::clone(&worker.shared.connections).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let place = Place::take(&worker, permit);
+                    let place = Place::take(&worker, Some(permit));
                     tokio::spawn(connection::serve(Stream::Tcp(stream), peer, place));
                 }
                 Err(error) if is_about_one_connection(&error) => {}
@@ -149,6 +162,10 @@ async fn accept(worker: Arc<Worker>, listener: TcpListener) {
         () = serving => {}
         _ = phase.wait_for(|phase| *phase != Phase::Serving) => {}
     }
+    if matches!(*worker.shared.phase.borrow(), Phase::HandingOver(_)) {
+        // The other process has this very socket, and its queue.
+        return;
+    }
     // What the kernel accepted before must not be reset by closing the listener.
     while let Ok(permit) = Arc::clone(&worker.shared.connections).try_acquire_owned() {
         let waiting = std::future::poll_fn(|context| match listener.poll_accept(context) {
@@ -156,7 +173,7 @@ async fn accept(worker: Arc<Worker>, listener: TcpListener) {
             std::task::Poll::Ready(Err(_)) | std::task::Poll::Pending => std::task::Poll::Ready(None),
         });
         let Some((stream, peer)) = waiting.await else { break };
-        let place = Place::take(&worker, permit);
+        let place = Place::take(&worker, Some(permit));
         tokio::spawn(connection::serve(Stream::Tcp(stream), peer, place));
     }
 }

@@ -22,12 +22,14 @@ pub(super) struct Control {
 pub(super) enum Ask {
     /// Nothing: relay.
     Nothing = 0,
+    /// Stop at the first quiet moment, so that another process can go on.
+    HandOver = 1,
     /// Send Close 1001 to both peers at a frame boundary, then end.
-    GoAway = 1,
+    GoAway = 2,
     /// End now: silent for too long.
-    Idle = 2,
+    Idle = 3,
     /// End now: the drain is over.
-    Cut = 3,
+    Cut = 4,
 }
 
 impl Control {
@@ -39,8 +41,9 @@ impl Control {
     pub(super) fn asked(&self) -> Ask {
         match self.asked.load(Ordering::Acquire) {
             0 => Ask::Nothing,
-            1 => Ask::GoAway,
-            2 => Ask::Idle,
+            1 => Ask::HandOver,
+            2 => Ask::GoAway,
+            3 => Ask::Idle,
             _ => Ask::Cut,
         }
     }
@@ -143,6 +146,13 @@ impl Registry {
             if jitter(*id) < share {
                 control.ask(Ask::GoAway);
             }
+        }
+    }
+
+    /// Asks every tunnel to stop for another process to go on.
+    pub fn hand_over(&self) {
+        for control in self.lock().values() {
+            control.ask(Ask::HandOver);
         }
     }
 

@@ -1,7 +1,9 @@
 //! Where WebSocket frames begin and end in a byte stream (RFC 6455, section 5.2); payloads are not kept.
 
+use serde::{Deserialize, Serialize};
+
 /// Follows one direction of a tunnel from header to header.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Frames {
     header: [u8; 14],
     have: u8,
@@ -16,7 +18,7 @@ pub struct Frames {
 }
 
 /// A Close frame that went by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CloseSeen {
     /// Its code, where it had one.
     pub code: Option<u16>,

@@ -9,4 +9,4 @@ mod relay;
 
 pub use control::{Limits, Registration, Registry};
 pub use frames::{CloseSeen, Frames};
-pub use relay::{Ended, Relay, Side};
+pub use relay::{Ended, Parts, Relay, Side, State};

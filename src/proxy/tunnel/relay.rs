@@ -6,6 +6,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use serde::{Deserialize, Serialize};
+
 use super::control::{Ask, Registration};
 use super::frames::Frames;
 use super::pings::Pongs;
@@ -44,7 +46,8 @@ impl Side {
 pub struct Ended {
     /// Who ended first.
     pub by: Side,
-    /// In which way, as a word for the log: `closed`, `reset`, `idle`, `drain` or `cut`.
+    /// In which way, as a word for the log: `closed`, `reset`, `idle`, `drain` or `cut`; `handover` when
+    /// [`Relay::into_parts`] has what another process needs to go on.
     pub how: &'static str,
     /// Bytes relayed from the client to the backend.
     pub up: u64,
@@ -79,6 +82,21 @@ impl<A: Transport, B: Transport> Relay<A, B> {
     ) -> Self {
         let (up, down) = (Direction::beginning(to_backend), Direction::beginning(to_client));
         Self { client, backend, up, down, first: None, registration }
+    }
+
+    /// Goes on where [`Self::into_parts`] stopped.
+    #[must_use]
+    pub fn resume(parts: Parts<A, B>, registration: Registration) -> Self {
+        let Parts { client, backend, state } = parts;
+        let (up, down) = (Direction::resume(state.up), Direction::resume(state.down));
+        Self { client, backend, up, down, first: None, registration }
+    }
+
+    /// The transports and what is known of their streams; only after the relay ended with `handover`.
+    #[must_use]
+    pub fn into_parts(self) -> Parts<A, B> {
+        let state = State { up: self.up.state(), down: self.down.state() };
+        Parts { client: self.client, backend: self.backend, state }
     }
 
     fn ended(&mut self, by: Side, how: &'static str) -> Ended {
@@ -143,8 +161,15 @@ impl<A: Transport, B: Transport> Future for Relay<A, B> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Ended> {
         let this = &mut *self;
         this.registration.control().register(context.waker());
-        let goodbye = match this.registration.control().asked() {
+        let asked = this.registration.control().asked();
+        let goodbye = match asked {
             Ask::Nothing => false,
+            Ask::HandOver => {
+                // The pong of a last ping reaches the other end unasked for, which RFC 6455 allows.
+                this.up.stop_filtering();
+                this.down.stop_filtering();
+                false
+            }
             Ask::GoAway => {
                 this.first.get_or_insert((Side::Proxy, "drain"));
                 true
@@ -164,8 +189,38 @@ impl<A: Transport, B: Transport> Future for Relay<A, B> {
         if ponged || before != (this.up.bytes, this.down.bytes) {
             this.registration.touch();
         }
+        if ended.is_none() && asked == Ask::HandOver && this.up.is_quiet() && this.down.is_quiet() {
+            // Whatever ended before, such as one half, is not what ends it here.
+            this.first = None;
+            return Poll::Ready(this.ended(Side::Proxy, "handover"));
+        }
         ended.map_or(Poll::Pending, Poll::Ready)
     }
+}
+
+/// A tunnel between two processes: its transports, and what is known of their streams.
+#[derive(Debug)]
+pub struct Parts<A, B> {
+    /// The end that opened the tunnel.
+    pub client: A,
+    /// The end that it was opened to.
+    pub backend: B,
+    /// What is known of both directions.
+    pub state: State,
+}
+
+/// What is known of both directions of a tunnel.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct State {
+    up: DirectionState,
+    down: DirectionState,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct DirectionState {
+    bytes: u64,
+    ended: bool,
+    frames: Frames,
 }
 
 /// One direction.
@@ -214,6 +269,21 @@ impl Direction {
         let mut direction = Self { bytes: first.len() as u64, pending: first, ..Self::default() };
         direction.frames.observe(&direction.pending);
         direction
+    }
+
+    fn resume(state: DirectionState) -> Self {
+        let flow = if state.ended { Flow::Ended } else { Flow::Open };
+        Self { bytes: state.bytes, flow, frames: state.frames, ..Self::default() }
+    }
+
+    fn state(self) -> DirectionState {
+        DirectionState { bytes: self.bytes, ended: self.flow == Flow::Ended, frames: self.frames }
+    }
+
+    /// Whether every byte that was read has gone out, so that nothing would be lost by stopping.
+    fn is_quiet(&self) -> bool {
+        let held = self.pongs.as_ref().is_some_and(|pongs| !pongs.is_idle());
+        self.pending.is_empty() && !held && matches!(self.flow, Flow::Open | Flow::Ended)
     }
 
     fn is_over(&self) -> bool {
