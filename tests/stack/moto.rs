@@ -11,7 +11,7 @@ use elbws::provision::aws::{Cancel, ClientOptions, Clients};
 use elbws::provision::execute::{events, execute};
 use elbws::provision::observe::observe;
 use elbws::provision::plan::{self, Adoption, Plan};
-use elbws::provision::resource::{Kind, Stack};
+use elbws::provision::resource::{Kind, Observed, Stack};
 
 use crate::account::{REGION, stack_in};
 
@@ -73,12 +73,17 @@ impl Moto {
 }
 
 async fn run(clients: &Clients, plan: &Plan) {
-    let outcome = execute(plan, clients, &events().0, &Cancel::never()).await;
+    let (sender, never) = (events().0, Cancel::never());
+    let outcome = Box::pin(execute(plan, clients, &sender, &never)).await;
     assert!(outcome.is_complete(), "{outcome:?}");
 }
 
+async fn observed(clients: &Clients, stack: &Stack) -> Observed {
+    Box::pin(observe(clients, stack)).await.unwrap()
+}
+
 async fn planned(clients: &Clients, stack: &Stack) -> Plan {
-    plan::plan(stack, &observe(clients, stack).await.unwrap(), Adoption::Refuse).unwrap()
+    plan::plan(stack, &observed(clients, stack).await, Adoption::Refuse).unwrap()
 }
 
 #[tokio::test]
@@ -86,7 +91,7 @@ async fn a_stack_is_applied_to_moto_and_destroyed() {
     let Some(moto) = Moto::start() else { return };
     let start = Instant::now();
     while tokio::net::TcpStream::connect(moto.url.strip_prefix("http://").unwrap()).await.is_err() {
-        assert!(start.elapsed() < Duration::from_secs(60), "moto does not start");
+        assert!(start.elapsed() < Duration::from_mins(1), "moto does not start");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let instance = moto.python(
@@ -112,15 +117,15 @@ async fn a_stack_is_applied_to_moto_and_destroyed() {
          certificate: { files: { certificate: cert.pem, private_key: key.pem } }\n",
     );
     run(&clients, &planned(&clients, &stack).await).await;
-    let balancer = observe(&clients, &stack).await.unwrap().load_balancer("ws-chat").cloned().unwrap();
+    let balancer = observed(&clients, &stack).await.load_balancer("ws-chat").cloned().unwrap();
     assert_eq!(balancer.instances.iter().collect::<Vec<_>>(), [instance.trim()]);
     assert_eq!(balancer.backend_policies[&80], ["ws-chat-proxy-protocol"]);
     let again = planned(&clients, &stack).await;
     let other: Vec<_> =
         again.changes.iter().filter(|change| change.resource.kind != Kind::Listener).collect();
     assert!(other.is_empty(), "but for the instance protocol, which moto loses: {other:?}");
-    run(&clients, &plan::destroy(&stack, &observe(&clients, &stack).await.unwrap())).await;
-    let left = observe(&clients, &stack).await.unwrap();
+    run(&clients, &plan::destroy(&stack, &observed(&clients, &stack).await)).await;
+    let left = observed(&clients, &stack).await;
     assert!(left.load_balancers.is_empty() && left.security_groups.is_empty(), "{left:?}");
     assert!(left.certificates.is_empty(), "{left:?}");
 }
