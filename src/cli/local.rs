@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::failure::{Exit, Failure};
 use crate::local::server::ServerError;
@@ -34,6 +34,9 @@ pub(crate) struct Arguments {
     /// Start with an empty ACM
     #[arg(long, conflicts_with = "issued")]
     issue_none: bool,
+    /// Let traffic and health checks pass without a security group's rule
+    #[arg(long)]
+    no_enforce_security_groups: bool,
 }
 
 /// Serves until Ctrl-C or SIGTERM.
@@ -46,12 +49,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 }
 
 async fn serve(arguments: Arguments) -> Result<Exit, Failure> {
+    let (messages, mut told) = mpsc::unbounded_channel();
     let config = Config {
         port: arguments.port,
         port_offset: arguments.port_offset,
         state_dir: arguments.state,
         assume_healthy: arguments.assume_healthy,
         issued: if arguments.issue_none { Vec::new() } else { arguments.issued },
+        ignore_security_groups: arguments.no_enforce_security_groups,
+        messages: Some(messages),
         ..Config::default()
     };
     // Before `ready` is printed: who reads it may send a signal at once.
@@ -73,16 +79,26 @@ async fn serve(arguments: Arguments) -> Result<Exit, Failure> {
     let server = bound.serve(async {
         let _ = stopped.await;
     });
-    let (exit, ()) = tokio::join!(signals, server);
+    // Ends with the server, which holds the other end.
+    let printer = async move {
+        while let Some(message) = told.recv().await {
+            report::message(&message);
+        }
+    };
+    let (exit, (), ()) = tokio::join!(signals, server, printer);
     Ok(exit)
 }
 
 fn greeting(bound: &Bound) -> String {
     let endpoint = bound.endpoint_url();
+    let authority = bound
+        .authority_path()
+        .map(|path| format!("\nwhat ACM issues is signed by the authority in {}", path.display()))
+        .unwrap_or_default();
     format!(
         "ready: the local AWS serves on {endpoint}\n\
          use it by `elbws … --local`, or from any AWS client:\n\
-         \x20 export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1"
+         \x20 export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1{authority}"
     )
 }
 
@@ -94,7 +110,7 @@ fn explain(error: ServerError) -> Failure {
         ServerError::State(_) => {
             Some("give another directory by --state, or move the old state away to start empty".to_owned())
         }
-        ServerError::Listen { .. } => None,
+        ServerError::Listen { .. } | ServerError::Authority(_) => None,
     };
     Failure { error: error.into(), hint, exit: Exit::Failed }
 }

@@ -13,10 +13,13 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::api::{self, Context};
+use super::authority::Authority;
 use super::clock::Clock;
+use super::data_plane::Listening;
 use super::faults::{Effect, Faults};
 use super::health::HealthTable;
 use super::ids::Ids;
+use super::server::ServerError;
 use super::state::State;
 use super::state::store::{Store, StoreError};
 use super::wire::error::ApiError;
@@ -40,6 +43,8 @@ pub(crate) struct Settings {
     /// Between two health checks, in place of what the load balancer is configured to.
     #[serde(rename = "health_check_interval_ms", serialize_with = "optional_milliseconds")]
     pub(crate) health_check_interval: Option<Duration>,
+    /// Whether traffic and health checks need rules that admit them.
+    pub(crate) enforce_security_groups: bool,
 }
 
 fn milliseconds<S: serde::Serializer>(delay: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -66,6 +71,7 @@ pub(crate) struct SettingsChange {
     load_balancer_quota: Option<u16>,
     /// 0 goes back to what each load balancer is configured to.
     health_check_interval_ms: Option<u64>,
+    enforce_security_groups: Option<bool>,
 }
 
 /// One line of the call log.
@@ -114,6 +120,7 @@ pub(crate) struct Inner {
     pub(crate) faults: Faults,
     pub(crate) calls: VecDeque<CallRecord>,
     pub(crate) health: HealthTable,
+    pub(crate) listening: Listening,
     ids: Ids,
     store: Option<Store>,
     /// The domains of the certificates that every region starts with.
@@ -139,6 +146,7 @@ impl Account {
             faults: Faults::default(),
             calls: VecDeque::new(),
             health: HealthTable::default(),
+            listening: Listening::default(),
             ids,
             store,
             issued,
@@ -260,7 +268,8 @@ impl Inner {
 
     /// Empties the account, and puts clock, settings, faults and call log back to where they began.
     pub(crate) fn reset(&mut self) -> Result<(), StoreError> {
-        self.state = State::default();
+        // The authority stays: clients go on trusting it.
+        self.state = State { authority: self.state.authority.take(), ..State::default() };
         self.clock = self.initial_clock;
         self.settings = self.initial_settings;
         self.faults.clear();
@@ -282,6 +291,18 @@ impl Inner {
         if let Some(interval) = change.health_check_interval_ms {
             self.settings.health_check_interval = (interval > 0).then(|| Duration::from_millis(interval));
         }
+        if let Some(enforce) = change.enforce_security_groups {
+            self.settings.enforce_security_groups = enforce;
+        }
+    }
+
+    /// Makes the authority if there is none yet, so that clients can be told of its certificate beforehand.
+    pub(crate) fn make_authority(&mut self) -> Result<(), ServerError> {
+        if self.state.authority.is_none() {
+            self.state.authority = Some(Authority::generate(self.clock.now())?);
+            self.save()?;
+        }
+        Ok(())
     }
 
     fn save(&self) -> Result<(), StoreError> {

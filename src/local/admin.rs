@@ -70,6 +70,7 @@ fn run(account: &Account, method: &Method, path: &str, body: &[u8]) -> Answer {
             account.lock().calls.clear();
             ok(json!({}))
         }
+        ("load-balancers", &Method::GET) => ok(load_balancers(account)),
         ("settings", &Method::GET) => ok(json!(account.lock().settings)),
         ("settings", &Method::POST) => match serde_json::from_slice::<SettingsChange>(body) {
             Ok(change) => {
@@ -83,11 +84,38 @@ fn run(account: &Account, method: &Method, path: &str, body: &[u8]) -> Answer {
             Ok(change) => set_clock(account, &change),
             Err(error) => refused(400, &error.to_string()),
         },
-        ("health" | "reset" | "faults" | "calls" | "settings" | "clock", _) => {
+        ("health" | "load-balancers" | "reset" | "faults" | "calls" | "settings" | "clock", _) => {
             refused(405, &format!("{method} is not allowed for {path}"))
         }
         _ => refused(404, &format!("there is no admin call {path}")),
     }
+}
+
+/// Where each load balancer listens: those that are open, at its own address first.
+fn load_balancers(account: &Account) -> Value {
+    let inner = account.lock();
+    let mut all = Vec::new();
+    for (region, held) in &inner.state.regions {
+        for balancer in held.elb.load_balancers.values() {
+            let listeners: Vec<Value> = balancer
+                .listeners
+                .keys()
+                .filter_map(|port| {
+                    let addresses = inner.listening.of(&balancer.dns_name, *port);
+                    let first = addresses.first()?;
+                    Some(json!({ "port": port, "address": first, "addresses": addresses }))
+                })
+                .collect();
+            all.push(json!({
+                "name": balancer.name,
+                "dns_name": balancer.dns_name,
+                "region": region,
+                "address": balancer.address,
+                "listeners": listeners,
+            }));
+        }
+    }
+    Value::Array(all)
 }
 
 fn rules(body: &[u8]) -> Result<Rules, serde_json::Error> {

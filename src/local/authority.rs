@@ -30,7 +30,7 @@ pub(crate) enum KeyAlgorithm {
 
 /// Why nothing could be issued: a fault of the local AWS, not of a request.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AuthorityError {
+pub enum AuthorityError {
     /// The certificate could not be made.
     #[error("cannot sign a certificate")]
     Sign(#[from] rcgen::Error),

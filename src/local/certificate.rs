@@ -55,7 +55,7 @@ pub(crate) struct Facts {
 
 /// Why a certificate is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CertificateError {
+pub enum CertificateError {
     /// No PEM, or no X.509 within it.
     #[error("Unable to parse certificate. Please ensure the certificate is in PEM format.")]
     Body,

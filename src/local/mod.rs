@@ -6,10 +6,12 @@
 
 mod account;
 mod admin;
+mod admission;
 mod api;
 mod authority;
 mod certificate;
 mod clock;
+mod data_plane;
 mod faults;
 mod health;
 mod ids;

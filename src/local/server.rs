@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +18,14 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
 use super::account::{Account, Answer, Settings};
 use super::admin;
+use super::authority::AuthorityError;
 use super::clock::Clock;
+use super::data_plane;
 use super::health;
 use super::ids::Ids;
 use super::state::State;
@@ -51,6 +54,10 @@ pub struct Config {
     pub assume_healthy: bool,
     /// The domains of the issued certificates that ACM holds in every region from the start.
     pub issued: Vec<String>,
+    /// Traffic and health checks need no security group's rule.
+    pub ignore_security_groups: bool,
+    /// Where the data plane tells people what it cannot do: ports that are taken, connections without a rule.
+    pub messages: Option<UnboundedSender<String>>,
     /// The clock.
     pub clock: Clock,
     /// Where ids come from.
@@ -77,6 +84,9 @@ pub enum ServerError {
     /// The state cannot be had.
     #[error(transparent)]
     State(#[from] StoreError),
+    /// The authority cannot be made.
+    #[error("cannot make the certificate authority")]
+    Authority(#[from] AuthorityError),
 }
 
 /// A server whose port is open and whose state is loaded.
@@ -84,6 +94,8 @@ pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
     account: Arc<Account>,
+    authority: Option<PathBuf>,
+    messages: Option<UnboundedSender<String>>,
 }
 
 /// Opens the port and loads the state.
@@ -110,9 +122,14 @@ pub async fn bind(config: Config) -> Result<Bound, ServerError> {
         port_offset: config.port_offset,
         load_balancer_quota: DEFAULT_QUOTA,
         health_check_interval: None,
+        enforce_security_groups: !config.ignore_security_groups,
     };
     let account = Arc::new(Account::new(state, store, settings, config.clock, config.ids, config.issued));
-    Ok(Bound { listener, address, account })
+    let authority = config.state_dir.as_deref().map(Store::authority);
+    if authority.is_some() {
+        account.lock().make_authority()?;
+    }
+    Ok(Bound { listener, address, account, authority, messages: config.messages })
 }
 
 impl Bound {
@@ -128,11 +145,18 @@ impl Bound {
         format!("http://{}", self.address)
     }
 
+    /// The file with the certificate of the authority that signs what ACM issues; it is in the state directory.
+    #[must_use]
+    pub fn authority_path(&self) -> Option<&Path> {
+        self.authority.as_deref()
+    }
+
     /// Serves until `shutdown` ends, then lets open connections finish for a few seconds.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(health::run(Arc::clone(&self.account)));
+        tasks.spawn(data_plane::run(Arc::clone(&self.account), self.messages));
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             tokio::select! {

@@ -39,16 +39,23 @@ impl Response {
 
 impl Server {
     pub(crate) fn start(config: Config) -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let bound = runtime.block_on(bind(config)).unwrap();
-        let address = bound.local_addr();
         let (stop, stopped) = oneshot::channel::<()>();
+        let (open, opened) = std::sync::mpsc::channel();
+        // All in a thread of its own, since the caller may be in a runtime already.
         let thread = std::thread::spawn(move || {
-            runtime.block_on(bound.serve(async {
-                let _ = stopped.await;
-            }));
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let bound = bind(config).await.unwrap();
+                open.send(bound.local_addr()).unwrap();
+                bound
+                    .serve(async {
+                        let _ = stopped.await;
+                    })
+                    .await;
+            });
         });
+        let address = opened.recv().expect("the server starts");
         Self { address, stop: Some(stop), thread: Some(thread) }
     }
 

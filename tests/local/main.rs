@@ -6,6 +6,7 @@ mod boto;
 mod classic;
 mod client;
 mod command;
+mod data_plane;
 mod health;
 mod restart;
 mod server;

@@ -3,7 +3,7 @@
 //! Health is not part of the saved state: a server that starts again checks again. What a check sends is in
 //! [`probe`]; how health is worded for clients is `api`'s business.
 
-mod probe;
+pub(crate) mod probe;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +15,8 @@ use tokio::time::{Instant, sleep_until};
 
 use self::probe::Probe;
 use super::account::{Account, Settings};
-use super::state::ec2::InstanceState;
+use super::admission;
+use super::state::ec2::{Instance, InstanceState};
 use super::state::elb::LoadBalancer;
 use super::state::{Region, State};
 
@@ -86,6 +87,22 @@ impl HealthTable {
             instance: instance.to_owned(),
         };
         self.0.get(&key).map(Record::verdict)
+    }
+
+    /// Whether a load balancer sends traffic to an instance: registered, running, in a zone that it serves, and
+    /// in service (or not asked, while everything counts as healthy).
+    pub(crate) fn serves(
+        &self,
+        region: (&str, &Region),
+        load_balancer: &LoadBalancer,
+        id: &str,
+        settings: &Settings,
+    ) -> bool {
+        let (region_name, region) = region;
+        let serving = || self.verdict(region_name, &load_balancer.name, id) == Some(Verdict::Healthy);
+        load_balancer.instances.iter().any(|registered| registered == id)
+            && runs_in_zone(region, load_balancer, id).is_some()
+            && (settings.assume_healthy || serving())
     }
 
     /// Forgets what is no longer to be checked, takes up what is new, and hands out the checks that are due.
@@ -178,18 +195,22 @@ fn checks(state: &State, settings: &Settings) -> BTreeMap<Key, Check> {
     checks
 }
 
-fn check(region: &Region, load_balancer: &LoadBalancer, id: &str, settings: &Settings) -> Option<Check> {
+/// The instance, if it runs in a zone that the load balancer serves.
+fn runs_in_zone<'a>(region: &'a Region, load_balancer: &LoadBalancer, id: &str) -> Option<&'a Instance> {
     let instance = region.ec2.instances.get(id)?;
-    let served = load_balancer.subnets.iter().filter_map(|id| region.ec2.subnets.get(id));
-    if instance.state != InstanceState::Running
-        || served.into_iter().all(|subnet| subnet.zone != instance.zone)
-    {
-        return None;
-    }
+    let mut served = load_balancer.subnets.iter().filter_map(|id| region.ec2.subnets.get(id));
+    let in_zone = served.any(|subnet| subnet.zone == instance.zone);
+    (instance.state == InstanceState::Running && in_zone).then_some(instance)
+}
+
+fn check(region: &Region, load_balancer: &LoadBalancer, id: &str, settings: &Settings) -> Option<Check> {
+    let instance = runs_in_zone(region, load_balancer, id)?;
     let configured = &load_balancer.health_check;
     let target = configured.parsed_target()?;
-    // A port that the offset lifts beyond the last one cannot be reached, so its checks fail.
-    let port = target.port.checked_add(settings.port_offset);
+    // A port that no rule admits, or that the offset lifts beyond the last one, cannot be reached.
+    let admitted = !settings.enforce_security_groups
+        || admission::reaches(&region.ec2, load_balancer, instance, target.port);
+    let port = target.port.checked_add(settings.port_offset).filter(|_| admitted);
     let address = port.map(|port| SocketAddr::new(IpAddr::V4(instance.private_ip), port));
     let interval = settings.health_check_interval;
     Some(Check {

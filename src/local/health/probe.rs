@@ -58,7 +58,12 @@ impl Probe {
     }
 }
 
-async fn handshake(stream: TcpStream, address: SocketAddr) -> std::io::Result<TlsStream<TcpStream>> {
+/// Shakes hands with an instance, whatever certificate it shows: a Classic load balancer checks none unless a
+/// backend authentication policy says so.
+pub(crate) async fn handshake(
+    stream: TcpStream,
+    address: SocketAddr,
+) -> std::io::Result<TlsStream<TcpStream>> {
     static CONNECTOR: LazyLock<Option<TlsConnector>> = LazyLock::new(|| {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider))

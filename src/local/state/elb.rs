@@ -1,6 +1,7 @@
 //! Classic ELB's records.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -20,6 +21,8 @@ pub(crate) struct Region {
 pub(crate) struct LoadBalancer {
     pub(crate) name: String,
     pub(crate) dns_name: String,
+    /// In 127.65.0.0/16 and its alone: its listeners are there, and its connections to instances come from it.
+    pub(crate) address: Ipv4Addr,
     pub(crate) scheme: Scheme,
     #[serde(with = "time::serde::rfc3339")]
     pub(crate) created_at: OffsetDateTime,

@@ -8,13 +8,16 @@ pub(crate) mod elb;
 pub(crate) mod iam;
 pub(crate) mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
 use super::ACCOUNT_ID;
 use super::authority::Authority;
+use super::certificate::KeyPair;
 
 /// Tags of a resource, by key.
 pub(crate) type Tags = BTreeMap<String, String>;
@@ -65,6 +68,33 @@ impl State {
             }));
         }
         users
+    }
+
+    /// The certificate of that ARN with its key: in the region's ACM, or in IAM.
+    pub(crate) fn key_pair(&self, region: &str, arn: &str) -> Option<&KeyPair> {
+        let acm = self.regions.get(region).and_then(|region| region.acm.certificates.get(arn));
+        let iam = || self.iam.server_certificates.values().find(|certificate| certificate.arn == arn);
+        acm.map(|certificate| &certificate.key_pair)
+            .or_else(|| iam().map(|certificate| &certificate.key_pair))
+    }
+
+    /// An address in 127.65.0.0/16 that no load balancer has. The search begins at a place that follows from the
+    /// DNS name, so that several servers on one machine seldom want the same.
+    pub(crate) fn free_address(&self, dns_name: &str) -> Ipv4Addr {
+        let taken: BTreeSet<Ipv4Addr> = self
+            .regions
+            .values()
+            .flat_map(|region| region.elb.load_balancers.values().map(|balancer| balancer.address))
+            .collect();
+        let digest = Sha256::digest(dns_name);
+        let start = u16::from_be_bytes([digest[0], digest[1]]);
+        let addresses = (0..=u16::MAX).map(|step| {
+            let [third, fourth] = start.wrapping_add(step).to_be_bytes();
+            Ipv4Addr::new(127, 65, third, fourth)
+        });
+        // 0.0 and 255.255 look like a network's own and its broadcast address.
+        let mut usable = addresses.filter(|address| !matches!(address.octets(), [.., 0, 0] | [.., 255, 255]));
+        usable.find(|address| !taken.contains(address)).unwrap_or(Ipv4Addr::LOCALHOST)
     }
 
     /// When the certificate of that ARN was imported or uploaded: in the region's ACM, or in IAM.

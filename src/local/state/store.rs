@@ -99,6 +99,11 @@ impl Store {
         Ok((Self { directory: directory.to_owned(), _lock: lock }, state))
     }
 
+    /// The file of the authority's certificate in a state directory.
+    pub(crate) fn authority(directory: &Path) -> PathBuf {
+        directory.join(AUTHORITY)
+    }
+
     /// Replaces what is on disk: temporary file, fsync, rename, fsync of the directory.
     pub(crate) fn save(&self, state: &State) -> Result<(), StoreError> {
         let path = self.directory.join(FILE);
@@ -113,7 +118,7 @@ impl Store {
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         if let Some(authority) = &state.authority {
-            write_if_other(&self.directory.join(AUTHORITY), &authority.certificate)?;
+            write_if_other(&Self::authority(&self.directory), &authority.certificate)?;
         }
         File::open(&self.directory)?.sync_all()
     }

@@ -22,6 +22,7 @@ const SETTINGS: Settings = Settings {
     port_offset: 0,
     load_balancer_quota: 2,
     health_check_interval: None,
+    enforce_security_groups: true,
 };
 
 /// One call: an operation and a form from few enough values that calls meet each other's work.

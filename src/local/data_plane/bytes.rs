@@ -1,0 +1,56 @@
+//! TCP and SSL listeners: bytes from the client to one instance and back, behind a PROXY header where the
+//! instance port has that policy.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
+
+use super::backend;
+use super::link::Link;
+use super::listener::Client;
+use super::route::{Route, Target};
+use crate::proxy::proxy_protocol::{Addresses, encode_v1};
+use crate::proxy::tunnel::Relay;
+
+/// How long an instance may take to make room for the header of a new connection.
+const HEADER: Duration = Duration::from_secs(10);
+
+/// Carries a connection to its end.
+pub(super) async fn serve(client: Client, route: Route) {
+    let Some((mut backend, target)) = connect(&client, &route).await else { return };
+    if route.proxy_protocol {
+        let addresses = Addresses { source: client.address, destination: client.destination };
+        let header = encode_v1(Some(&addresses));
+        if !matches!(timeout(HEADER, backend.write_all(&header)).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+    let front = &client.front;
+    let registration = client.plane.connections.register(&front.region, &front.name, &target.instance);
+    Relay::new(client.link, backend, Vec::new(), Vec::new(), registration).await;
+}
+
+/// Goes round the instances in service, and on to the next where one cannot be reached.
+async fn connect(client: &Client, route: &Route) -> Option<(Link, Target)> {
+    let name = &client.front.name;
+    if route.targets.is_empty() {
+        client.plane.say(format!(
+            "load balancer {name} closes a connection to port {}: no instance is in service that a rule lets it reach",
+            client.front.port
+        ));
+    }
+    let first = client.shared.turn.fetch_add(1, Ordering::Relaxed);
+    for step in 0..route.targets.len() {
+        let target = &route.targets[first.wrapping_add(step) % route.targets.len()];
+        match backend::connect(route, target).await {
+            Ok(link) => return Some((link, target.clone())),
+            Err(error) => client.plane.say(format!(
+                "load balancer {name} cannot connect to {} at {}: {error}",
+                target.instance, target.address
+            )),
+        }
+    }
+    None
+}

@@ -1,0 +1,128 @@
+//! TCP and SSL listeners: what arrives at the instance, byte for byte.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::rig::{OFFSET, Rig, tls, within};
+
+/// What the instance reads up to the end of a line.
+async fn line(stream: &mut TcpStream) -> String {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") {
+        line.push(within(stream.read_u8()).await.unwrap());
+    }
+    String::from_utf8(line).unwrap()
+}
+
+#[tokio::test]
+async fn tcp_is_carried_both_ways_and_ends_with_its_ends() {
+    let rig = Rig::start();
+    let instance = rig.launch().await;
+    let address = rig.create("TCP/TCP", 80, &[&instance]).await;
+    assert_eq!((address.ip().to_string().starts_with("127.65."), address.port()), (true, 80 + OFFSET));
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let mut served = instance.accept().await;
+    assert_eq!(served.peer_addr().unwrap().ip(), address.ip(), "from the load balancer's address");
+    client.write_all(b"question").await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut heard = String::new();
+    within(served.read_to_string(&mut heard)).await.unwrap();
+    assert_eq!(heard, "question", "and no PROXY header");
+    served.write_all(b"answer").await.unwrap();
+    drop(served);
+    let mut answer = String::new();
+    within(client.read_to_string(&mut answer)).await.unwrap();
+    assert_eq!(answer, "answer");
+}
+
+#[tokio::test]
+async fn tls_ends_at_the_load_balancer_with_the_requested_certificate() {
+    let rig = Rig::start();
+    let instance = rig.launch().await;
+    let arn = rig.certificate("chat.example.com");
+    let address = rig.create(&format!("SSL/TCP/{arn}"), 443, &[&instance]).await;
+    let connect = || TcpStream::connect(address);
+    let mut client = tls(rig.authority(&arn), "chat.example.com", connect().await.unwrap()).await.unwrap();
+    let state = client.get_ref().1;
+    assert_eq!(state.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_2), "Classic has no newer one");
+    assert_eq!(state.alpn_protocol(), None);
+    let mut served = instance.accept().await;
+    client.write_all(b"in the clear\n").await.unwrap();
+    assert_eq!(line(&mut served).await, "in the clear\n");
+    served.write_all(b"back\n").await.unwrap();
+    drop(served);
+    let mut answer = String::new();
+    within(client.read_to_string(&mut answer)).await.unwrap();
+    assert_eq!(answer, "back\n");
+
+    let other = tls(rig.authority(&arn), "other.example.com", connect().await.unwrap()).await;
+    assert!(other.unwrap_err().to_string().contains("not valid for name"));
+}
+
+#[tokio::test]
+async fn the_proxy_header_is_there_if_and_only_if_the_port_has_the_policy() {
+    let rig = Rig::start();
+    let instance = rig.launch().await;
+    let arn = rig.certificate("chat.example.com");
+    let address = rig.create(&format!("SSL/TCP/{arn}"), 443, &[&instance]).await;
+    let authority = rig.authority(&arn);
+    let connect = async |address| {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let from = stream.local_addr().unwrap();
+        let client = tls(authority.clone(), "chat.example.com", stream).await.unwrap();
+        (client, instance.accept().await, from)
+    };
+    let (mut before, mut served_before, _) = connect(address).await;
+    rig.enable_proxy_protocol(instance.port());
+
+    let (mut client, mut served, from) = connect(address).await;
+    client.write_all(b"hello\n").await.unwrap();
+    let (ip, to, port) = (from.ip(), address.ip(), from.port());
+    assert_eq!(line(&mut served).await, format!("PROXY TCP4 {ip} {to} {port} 443\r\n"));
+    assert_eq!(line(&mut served).await, "hello\n");
+
+    before.write_all(b"still without\n").await.unwrap();
+    assert_eq!(line(&mut served_before).await, "still without\n", "open connections stay as they are");
+
+    rig.set_backend_policies(instance.port(), "&PolicyNames=");
+    let (mut client, mut served, _) = connect(address).await;
+    client.write_all(b"without again\n").await.unwrap();
+    assert_eq!(line(&mut served).await, "without again\n");
+}
+
+#[tokio::test]
+async fn localhost_is_the_load_balancers_too_in_both_families() {
+    let rig = Rig::start();
+    let instance = rig.launch().await;
+    // A port that no other test's load balancer has.
+    let own = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port() - OFFSET;
+    rig.create("TCP/TCP", own, &[&instance]).await;
+    rig.enable_proxy_protocol(instance.port());
+    let addresses = rig.addresses(own);
+    assert!(addresses.iter().any(|address| address.ip().to_string() == "127.0.0.1"), "{addresses:?}");
+    for address in addresses {
+        let client = TcpStream::connect(address).await.unwrap();
+        let from = client.local_addr().unwrap();
+        let family = if address.is_ipv4() { "TCP4" } else { "TCP6" };
+        let expected = format!("PROXY {family} {} {} {} {own}\r\n", from.ip(), address.ip(), from.port());
+        assert_eq!(line(&mut instance.accept().await).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn instances_take_turns_and_nobody_is_a_closed_connection() {
+    let rig = Rig::start();
+    let one = rig.launch().await;
+    let other = rig.launch_on(one.port()).await;
+    let address = rig.create("TCP/TCP", 80, &[&one, &other]).await;
+    for _ in 0..3 {
+        let _clients =
+            (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
+        let _served = tokio::join!(one.accept(), other.accept());
+    }
+    for instance in [&one, &other] {
+        rig.deregister(instance);
+    }
+    let mut client = TcpStream::connect(address).await.unwrap();
+    assert_eq!(within(client.read(&mut [0])).await.unwrap_or(0), 0, "closed");
+}

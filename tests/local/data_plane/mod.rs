@@ -1,0 +1,5 @@
+//! The traffic of the local AWS's load balancers, with real sockets on both sides.
+
+mod bytes;
+mod changes;
+mod rig;
