@@ -4,6 +4,7 @@
 mod drain;
 mod forwarding;
 mod haproxy;
+mod integrity;
 mod operation;
 mod peers;
 mod process;
