@@ -23,13 +23,18 @@ struct Running {
 
 impl Running {
     fn start(upstream: SocketAddr) -> Self {
+        Self::start_by("exec \"$0\" --config proxy.yaml", upstream)
+    }
+
+    /// Starts it by a shell's command, in which `$0` is the program.
+    fn start_by(command: &str, upstream: SocketAddr) -> Self {
         // The program is told a port, so a free one is found first.
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let yaml = format!("listen: \"{address}\"\nroutes: [{{ path: /, upstream: \"{upstream}\" }}]\n");
         std::fs::write(folder.path().join("proxy.yaml"), yaml).unwrap();
-        let mut child = Command::new(PROGRAM)
-            .args(["--config", "proxy.yaml"])
+        let mut child = Command::new("sh")
+            .args(["-c", command, PROGRAM])
             .current_dir(folder.path())
             .stderr(Stdio::piped())
             .spawn()
@@ -189,6 +194,27 @@ async fn sigusr2_hands_listeners_and_live_tunnels_to_a_new_process() {
         server.expect(b"after").await;
     }
     drop(heir);
+}
+
+#[tokio::test]
+async fn running_out_of_descriptors_ends_nothing() {
+    let backend = Backend::new().await;
+    let mut running = Running::start_by("ulimit -n 64 && exec \"$0\" --config proxy.yaml", backend.address);
+    let mut client = Peer::to(running.address).await;
+    client.send(format!("{HTTPS}{HANDSHAKE}")).await;
+    let mut server = backend.accept().await;
+    server.head().await;
+    server.send(ACCEPTED).await;
+    client.head().await;
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        crowd.push(Peer::to(running.address).await);
+    }
+    running.expect("elbws-proxy: rejected accept: accept: Too many open files");
+    client.send(b"still").await;
+    server.expect(b"still").await;
+    drop(crowd);
+    served(running.address, &backend).await;
 }
 
 /// A process that is no child of the test's, ended with it.
