@@ -13,6 +13,7 @@ use super::exchange::{self, Outcome};
 use super::plan::{self, Forward, Plan};
 use super::reply::Reply;
 use super::state::{ClientPlace, Phase, Worker};
+use super::upgraded;
 use super::visitor::{Visitor, canonical, is_trusted};
 use crate::proxy::config::{Accept, Limits};
 use crate::proxy::http::{HeadError, Scanner};
@@ -235,7 +236,7 @@ async fn requests(mut client: ClientIo, peer: SocketAddr, visitor: &Visitor, pla
                 Outcome::Again => {}
                 Outcome::Close => return,
                 Outcome::Linger => return client.linger().await,
-                Outcome::Tunnel(upgraded) => return exchange::tunnel(client, *upgraded, place),
+                Outcome::Tunnel(upgraded) => return upgraded::tunnel(client, *upgraded, place),
             },
         }
         if worker.shared.is_draining() && client.input.is_empty() {

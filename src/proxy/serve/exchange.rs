@@ -1,26 +1,25 @@
 //! One request and its answer: a backend is found, both bodies stream, retries where nothing was said yet.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::task::Poll;
+use std::time::Instant;
 
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::{Sleep, timeout};
+use tokio::time::timeout;
 
-use super::connection::{ClientIo, Place};
+use super::connection::ClientIo;
 use super::forward::{self, Answer, Asked};
-use super::handover::{Passed, Passport};
 use super::plan::Forward;
 use super::pump::{Pump, PumpError};
 use super::reply::Reply;
 use super::state::Worker;
+use super::upgraded::Upgraded;
+use super::watchdog::Watchdog;
 use crate::proxy::config::Limits;
 use crate::proxy::http::{BodyLength, HeadError, Method, Response, Scanner, Version};
-use crate::proxy::observe::{Counter, Entry, Reject, TunnelEntry};
+use crate::proxy::observe::{Counter, Reject};
 use crate::proxy::stream::{SCRATCH, Stream, Transport as _, poll_read_with};
-use crate::proxy::tunnel::Relay;
 use crate::proxy::upstream::{ConnectError, InUse, Upstream, connect};
 
 /// What the client's connection does next.
@@ -33,16 +32,6 @@ pub(super) enum Outcome {
     Linger,
     /// Become a tunnel.
     Tunnel(Box<Upgraded>),
-}
-
-/// A backend that answered 101.
-pub(super) struct Upgraded {
-    upstream: Stream,
-    /// Frames that came with the answer.
-    first: Vec<u8>,
-    in_use: InUse,
-    entry: Option<Box<Entry>>,
-    started: Instant,
 }
 
 /// A connection to a backend while a request is on it.
@@ -443,104 +432,4 @@ enum Sent {
     Whole,
     /// One side failed midway.
     Partly,
-}
-
-/// Joins the two connections in a task of its own, so that the HTTP future's memory is given back.
-pub(super) fn tunnel(client: ClientIo, upgraded: Upgraded, place: Place) {
-    let Upgraded { upstream, first, in_use, entry, started } = upgraded;
-    place.worker.metrics.add(Counter::Tunnels, 1);
-    let registration = place.worker.tunnels.register();
-    let relay = Relay::new(client.stream, upstream, client.input, first, registration);
-    tokio::spawn(Tunnel { relay: Some(relay), place, in_use, entry, started });
-}
-
-/// Goes on with a tunnel of the process before.
-pub(super) fn resume(worker: &Arc<Worker>, tunnel: Passed) {
-    let Ok((parts, passport)) = tunnel.parts() else { return };
-    let permit = Arc::clone(&worker.shared.connections).try_acquire_owned().ok();
-    let place = Place::take(worker, permit);
-    let live = worker.shared.live();
-    let known = live.upstreams().into_iter().find(|one| one.address == passport.upstream);
-    let upstream = known.unwrap_or_else(|| Arc::new(Upstream::new(passport.upstream.clone())));
-    worker.metrics.add(Counter::Tunnels, 1);
-    let relay = Relay::resume(parts, worker.tunnels.register());
-    let now = Instant::now();
-    let started = now.checked_sub(Duration::from_millis(passport.age_ms)).unwrap_or(now);
-    let entry = passport.entry;
-    tokio::spawn(Tunnel { relay: Some(relay), place, in_use: InUse::new(&upstream), entry, started });
-}
-
-/// A running tunnel with what is to be said at its end. Not an `async` block, which would hold the relay
-/// twice: once as what it captured and once as what it awaits.
-struct Tunnel {
-    /// Gone once another process has it.
-    relay: Option<Relay<Stream, Stream>>,
-    place: Place,
-    in_use: InUse,
-    entry: Option<Box<Entry>>,
-    started: Instant,
-}
-
-impl Future for Tunnel {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Some(relay) = &mut self.relay else { return Poll::Ready(()) };
-        let ended = ready!(Pin::new(relay).poll(context));
-        let handed = if ended.how == "handover" { self.relay.take() } else { None };
-        if let Some(relay) = handed {
-            let passport = Passport {
-                state: None,
-                upstream: self.in_use.upstream().address.clone(),
-                age_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-                entry: self.entry.take(),
-            };
-            if Passed::of(relay.into_parts(), passport)
-                .is_ok_and(|tunnel| self.place.worker.shared.bequeath(tunnel))
-            {
-                self.place.worker.metrics.add(Counter::TunnelsEnded, 1);
-                return Poll::Ready(());
-            }
-        }
-        let worker = &self.place.worker;
-        worker.metrics.add(Counter::TunnelsEnded, 1);
-        worker.metrics.add(Counter::BytesUp, ended.up);
-        worker.metrics.add(Counter::BytesDown, ended.down);
-        let started = self.started;
-        if let Some(mut entry) = self.entry.take() {
-            (entry.status, entry.bytes_received, entry.bytes_sent) = (101, ended.up, ended.down);
-            entry.duration = started.elapsed();
-            let close_code = ended.close_code;
-            entry.tunnel = Some(TunnelEntry { closed_by: ended.by.as_str(), how: ended.how, close_code });
-            self.place.worker.log(&entry);
-        }
-        Poll::Ready(())
-    }
-}
-
-/// A limit on silence whose timer is armed once and looked at again only when it fires.
-struct Watchdog {
-    sleep: Option<Pin<Box<Sleep>>>,
-    limit: Duration,
-    seen: u64,
-}
-
-impl Watchdog {
-    fn new(limit: Duration) -> Self {
-        Self { sleep: None, limit, seen: 0 }
-    }
-
-    /// Ready when nothing moved for the limit (at most twice as long); `progress` grows as things move.
-    fn poll(&mut self, context: &mut Context<'_>, progress: u64) -> Poll<()> {
-        let limit = self.limit;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        loop {
-            ready!(sleep.as_mut().poll(context));
-            if self.seen == progress {
-                return Poll::Ready(());
-            }
-            self.seen = progress;
-            sleep.as_mut().reset(tokio::time::Instant::now() + limit);
-        }
-    }
 }

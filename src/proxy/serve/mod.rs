@@ -12,7 +12,9 @@ mod plan;
 mod pump;
 mod reply;
 mod state;
+mod upgraded;
 mod visitor;
+mod watchdog;
 mod worker;
 
 use std::future::Future;

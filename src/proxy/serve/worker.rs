@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::connection::{self, Place};
-use super::exchange;
 use super::state::{Phase, Shared, Worker};
+use super::upgraded;
 use crate::proxy::observe::{Counter, Entry, Reject, Totals};
 use crate::proxy::stream::Stream;
 use crate::proxy::tunnel::{Limits as TunnelLimits, Registry};
@@ -48,7 +48,7 @@ impl Worker {
                 let heir = Arc::clone(&worker);
                 tokio::spawn(async move {
                     while let Some(tunnel) = inherited.recv().await {
-                        exchange::resume(&heir, tunnel);
+                        upgraded::resume(&heir, tunnel);
                     }
                 });
             }

@@ -3,6 +3,7 @@
 //! Owns the relay and the control of running tunnels. Knows nothing of HTTP or of configuration.
 
 mod control;
+mod direction;
 mod frames;
 mod pings;
 mod relay;

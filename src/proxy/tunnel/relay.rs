@@ -2,21 +2,14 @@
 
 use std::future::Future;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use serde::{Deserialize, Serialize};
 
 use super::control::{Ask, Registration};
-use super::frames::Frames;
-use super::pings::Pongs;
-use crate::proxy::stream::{SCRATCH, Transport, poll_read_with, poll_write_some};
-
-/// How many reads of a direction one wake-up may do before other tasks get their turn.
-const READS_A_WAKE: u32 = 8;
-/// Close, 1001 going away (RFC 6455, section 7.4.1).
-const GOING_AWAY: [u8; 2] = 1001_u16.to_be_bytes();
+use super::direction::{Direction, DirectionState, Flow, GOING_AWAY, Moved, close_frame};
+use crate::proxy::stream::Transport;
 
 /// One end of a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,222 +209,9 @@ pub struct State {
     down: DirectionState,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct DirectionState {
-    bytes: u64,
-    ended: bool,
-    frames: Frames,
-}
-
-/// One direction.
-#[derive(Debug, Default)]
-struct Direction {
-    /// Bytes that the receiver did not take yet; the sender is not read until they are gone.
-    pending: Vec<u8>,
-    at: usize,
-    bytes: u64,
-    flow: Flow,
-    frames: Frames,
-    /// Only once the proxy has sent pings of its own.
-    pongs: Option<Box<Pongs>>,
-    ponged: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Flow {
-    #[default]
-    Open,
-    /// The sender ended: flush, then pass the end on.
-    Ending,
-    /// Our Close is the last that the receiver gets: flush, end, then wait for the sender's end.
-    Goodbye,
-    /// What the sender still says is read and dropped, so that closing does not reset its connection.
-    Discarding,
-    /// The end was passed on.
-    Ended,
-    /// The receiver is gone.
-    Broken,
-}
-
-/// What one call moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moved {
-    Some,
-    /// The turn is used up and more can be moved at once.
-    More,
-    SenderClosed,
-    SenderReset,
-    ReceiverReset,
-}
-
-impl Direction {
-    fn beginning(first: Vec<u8>) -> Self {
-        let mut direction = Self { bytes: first.len() as u64, pending: first, ..Self::default() };
-        direction.frames.observe(&direction.pending);
-        direction
-    }
-
-    fn resume(state: DirectionState) -> Self {
-        let flow = if state.ended { Flow::Ended } else { Flow::Open };
-        Self { bytes: state.bytes, flow, frames: state.frames, ..Self::default() }
-    }
-
-    fn state(self) -> DirectionState {
-        DirectionState { bytes: self.bytes, ended: self.flow == Flow::Ended, frames: self.frames }
-    }
-
-    /// Whether every byte that was read has gone out, so that nothing would be lost by stopping.
-    fn is_quiet(&self) -> bool {
-        let held = self.pongs.as_ref().is_some_and(|pongs| !pongs.is_idle());
-        self.pending.is_empty() && !held && matches!(self.flow, Flow::Open | Flow::Ended)
-    }
-
-    fn is_over(&self) -> bool {
-        matches!(self.flow, Flow::Ended | Flow::Broken)
-    }
-
-    fn poll<F: Transport, T: Transport>(
-        &mut self,
-        context: &mut Context<'_>,
-        from: &mut F,
-        to: &mut T,
-        close: Option<&[u8]>,
-    ) -> Moved {
-        let mut moved = Moved::Some;
-        for _ in 0..READS_A_WAKE {
-            if close.is_some() {
-                self.stop_filtering();
-            }
-            if let Some(close) = close.filter(|_| self.may_insert()) {
-                self.pending.extend_from_slice(close);
-                self.flow = Flow::Goodbye;
-            }
-            match self.flush(context, to) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return self.broken(),
-                Poll::Pending => return moved,
-            }
-            let discarding = match self.flow {
-                Flow::Ended | Flow::Broken => return moved,
-                Flow::Ending | Flow::Goodbye => match Pin::new(&mut *to).poll_shutdown(context) {
-                    Poll::Pending => return moved,
-                    Poll::Ready(Err(_)) => return self.broken(),
-                    Poll::Ready(Ok(())) if self.flow == Flow::Goodbye => {
-                        self.flow = Flow::Discarding;
-                        true
-                    }
-                    Poll::Ready(Ok(())) => {
-                        self.flow = Flow::Ended;
-                        return moved;
-                    }
-                },
-                Flow::Discarding => true,
-                Flow::Open => false,
-            };
-            let read = poll_read_with(from, context, SCRATCH, |context, bytes| {
-                if discarding || bytes.is_empty() {
-                    return Ok(bytes.is_empty());
-                }
-                self.pass_on(context, bytes, to, close.is_some()).map(|()| false)
-            });
-            match read {
-                Poll::Pending => return moved,
-                Poll::Ready(Err(_)) => return Moved::SenderReset,
-                Poll::Ready(Ok(Err(_))) => return self.broken(),
-                Poll::Ready(Ok(Ok(false))) => {}
-                Poll::Ready(Ok(Ok(true))) => {
-                    moved = Moved::SenderClosed;
-                    self.stop_filtering();
-                    self.flow = if discarding { Flow::Ended } else { Flow::Ending };
-                }
-            }
-        }
-        if moved == Moved::Some { Moved::More } else { moved }
-    }
-
-    /// Sends on what was read; what the receiver does not take now is kept.
-    fn pass_on<T: Transport>(
-        &mut self,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-        to: &mut T,
-        to_boundary: bool,
-    ) -> io::Result<()> {
-        let bytes = if to_boundary {
-            let end = self.frames.observe_to_boundary(bytes);
-            bytes.get(..end).unwrap_or(bytes)
-        } else if let Some(pongs) = self.pongs.as_mut().filter(|pongs| !pongs.is_idle()) {
-            let before = self.pending.len();
-            self.ponged |= pongs.filter(&mut self.frames, bytes, &mut self.pending);
-            self.bytes += (self.pending.len() - before) as u64;
-            return Ok(());
-        } else {
-            self.frames.observe(bytes);
-            bytes
-        };
-        self.bytes += bytes.len() as u64;
-        let written = poll_write_some(to, context, bytes)?;
-        self.pending.extend_from_slice(bytes.get(written..).unwrap_or_default());
-        Ok(())
-    }
-
-    fn flush<T: Transport>(&mut self, context: &mut Context<'_>, to: &mut T) -> Poll<io::Result<()>> {
-        if !self.pending.is_empty() {
-            let rest = self.pending.get(self.at..).unwrap_or_default();
-            self.at += poll_write_some(to, context, rest)?;
-            if self.at < self.pending.len() {
-                return Poll::Pending;
-            }
-            self.pending = Vec::new();
-            self.at = 0;
-        }
-        // Nothing for a socket; TLS keeps records of its own that must go out.
-        Pin::new(to).poll_flush(context)
-    }
-
-    /// The receiver is gone; the other direction may still bring what it sent before.
-    fn broken(&mut self) -> Moved {
-        self.flow = Flow::Broken;
-        self.pending = Vec::new();
-        self.at = 0;
-        Moved::ReceiverReset
-    }
-
-    /// Passes on what was held back as a pong that might be ours.
-    fn stop_filtering(&mut self) {
-        if let Some(mut pongs) = self.pongs.take() {
-            let held = pongs.release();
-            self.bytes += held.len() as u64;
-            self.pending.extend_from_slice(&held);
-        }
-    }
-
-    /// Sends a ping this way, whose pong will come the `other` way.
-    fn insert_ping(&mut self, other: &mut Self, masked: bool) {
-        let answerable = other.flow == Flow::Open && other.frames.at_boundary();
-        // A receiver that does not read needs no ping on top.
-        if self.may_insert() && self.pending.is_empty() && answerable {
-            let pongs = other.pongs.get_or_insert_with(|| Box::new(Pongs::new()));
-            self.pending.extend_from_slice(&pongs.ping(masked));
-        }
-    }
-
-    fn may_insert(&self) -> bool {
-        self.flow == Flow::Open && self.frames.at_boundary() && self.frames.close().is_none()
-    }
-}
-
-/// A Close frame with 1001, masked as a client must where a key is given.
-fn close_frame(key: Option<[u8; 4]>) -> Vec<u8> {
-    let [high, low] = GOING_AWAY;
-    match key {
-        None => vec![0x88, 2, high, low],
-        Some([a, b, c, d]) => vec![0x88, 0x82, a, b, c, d, high ^ a, low ^ b],
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::Arc;
     use std::time::Duration;
 
