@@ -28,6 +28,8 @@ const LOCAL_ENDPOINT: &str = "http://127.0.0.1:4566";
 const LOCAL_REGION: &str = "us-east-1";
 /// How often a call is sent: throttling can last for minutes, and a pause is at most 20 s.
 const ATTEMPTS: u32 = 10;
+/// The same on this machine, where a server that is just starting is worth three seconds and no more.
+const LOCAL_ATTEMPTS: u32 = 6;
 /// How many [`Clients`] the process has made.
 static CLIENTS: AtomicUsize = AtomicUsize::new(0);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -91,9 +93,13 @@ impl Clients {
         let pace = if on_loopback { Pace::LOCAL } else { Pace::AWS };
         // AWS has a budget of calls that adaptive retries keep to once it was met: one throttle slows the
         // next calls for some ten seconds. An AWS on this machine has none to keep to.
-        let retries = if on_loopback { RetryConfig::standard() } else { RetryConfig::adaptive() };
+        let retries = if on_loopback {
+            RetryConfig::standard().with_max_attempts(LOCAL_ATTEMPTS)
+        } else {
+            RetryConfig::adaptive().with_max_attempts(ATTEMPTS)
+        };
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .retry_config(retries.with_max_attempts(ATTEMPTS).with_initial_backoff(pace.first))
+            .retry_config(retries.with_initial_backoff(pace.first))
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT_TIMEOUT)
