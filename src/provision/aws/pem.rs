@@ -90,7 +90,8 @@ mod tests {
         );
         assert_eq!(blocks(&text, "PRIVATE KEY"), [key]);
         assert_eq!(blocks(&text, "CERTIFICATE"), [leaf, leaf]);
-        for cut in 0..text.len() {
+        // One shorter loses the last line's end, with which the second block is still whole.
+        for cut in 0..text.len() - 1 {
             assert!(blocks(&text[..cut], "CERTIFICATE").len() < 2);
         }
     }
