@@ -18,7 +18,10 @@ use crate::proxy::tunnel::Relay;
 const HEADER: Duration = Duration::from_secs(10);
 
 /// Carries a connection to its end.
-pub(super) async fn serve(client: Client, route: Route) {
+pub(super) async fn serve(client: Client) {
+    let route = Route::of(&client.plane.account.lock(), &client.front);
+    // A listener that is gone takes this task along.
+    let Ok(route) = route else { return };
     let Some((mut backend, target)) = connect(&client, &route).await else { return };
     if route.proxy_protocol {
         let addresses = Addresses { source: client.address, destination: client.destination };

@@ -64,9 +64,6 @@ pub(super) fn seats(
                 let front = Front::of(region, load_balancer, *port);
                 // A port that the offset lifts beyond the last one has no place on this machine.
                 let Some((front, port)) = front.zip(port.checked_add(offset)) else { continue };
-                if front.is_http {
-                    continue;
-                }
                 let address = SocketAddr::new(IpAddr::V4(load_balancer.address), port);
                 seats.insert(address, Seat { front: front.clone(), own: true });
                 claims.entry(port).or_default().push((load_balancer.created_at, front));

@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::front::Front;
+use super::http::pool::Pool;
 use super::link::Link;
-use super::route::Route;
-use super::{Plane, bytes, tls};
+use super::{Plane, bytes, http, route, tls};
 use crate::proxy::stream::Transport as _;
 
 /// How long a client may take for its handshake.
@@ -28,6 +28,8 @@ const BACKLOG: u32 = 1024;
 pub(super) struct Shared {
     /// Whose turn it is.
     pub(super) turn: AtomicUsize,
+    /// Connections to instances that carry one request after the other.
+    pub(super) pool: Pool,
     tls: tls::Cache,
 }
 
@@ -79,16 +81,16 @@ async fn serve_client(
     let destination = SocketAddr::new(destination.ip(), front.port);
     // What is small is waited for by someone; without it, acknowledgements would be too.
     let _ = stream.set_nodelay(true);
-    let route = Route::of(&plane.account.lock(), &front, address.ip());
-    let route = match route {
-        Ok(route) => route,
+    let entered = route::enter(&plane.account.lock(), &front, address.ip());
+    let terms = match entered {
+        Ok(terms) => terms,
         Err(refusal) => {
             plane.say(format!("load balancer {} refuses a connection: {refusal}", front.name));
             stream.abort();
             return;
         }
     };
-    let link = match &route.terms {
+    let link = match &terms {
         None => Link::Plain(stream),
         Some(terms) => {
             let config = match shared.tls.config(terms) {
@@ -108,5 +110,9 @@ async fn serve_client(
         }
     };
     let client = Client { link, address, destination, front, shared, plane };
-    bytes::serve(client, route).await;
+    if client.front.is_http {
+        http::serve(client).await;
+    } else {
+        bytes::serve(client).await;
+    }
 }

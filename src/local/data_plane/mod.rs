@@ -8,6 +8,7 @@ mod backend;
 mod bytes;
 mod connections;
 mod front;
+mod http;
 mod link;
 mod listener;
 mod route;

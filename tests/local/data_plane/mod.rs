@@ -2,4 +2,5 @@
 
 mod bytes;
 mod changes;
+mod http;
 mod rig;

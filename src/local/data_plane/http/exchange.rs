@@ -1,0 +1,171 @@
+//! One request: which instance gets it, what comes back, and what the load balancer says where nothing does.
+
+use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
+use hyper::http::HeaderValue;
+use hyper::http::header::{CONTENT_LENGTH, HOST};
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use tokio::time::Instant;
+
+use super::Visit;
+use super::body::{Activity, RequestBody, ResponseBody};
+use super::pool::{Lease, Leased};
+use super::{header, stickiness};
+use crate::local::data_plane::route::{Route, Target};
+
+/// What the load balancer answers on its own account, in the words of Classic load balancers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    /// A method that it does not serve.
+    Method,
+    /// Nobody is in service, or nobody can be reached.
+    AtCapacity,
+    /// What came was no HTTP, or nothing came before the instance closed the connection.
+    BadGateway,
+    /// Nothing came for the idle timeout.
+    Timeout,
+}
+
+/// Answers a request.
+pub(super) async fn answer(visit: &Visit, request: Request<Incoming>) -> Response<ResponseBody> {
+    exchange(visit, request).await.unwrap_or_else(Failure::response)
+}
+
+async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<ResponseBody>, Failure> {
+    if request.method() == Method::CONNECT {
+        return Err(Failure::Method);
+    }
+    let route = Route::of(&visit.plane.account.lock(), &visit.front).map_err(|_| Failure::AtCapacity)?;
+    let front = &visit.front;
+    let sticks_to = route
+        .stickiness
+        .as_ref()
+        .and_then(|stickiness| stickiness::target(stickiness, front, request.headers(), &route.targets));
+    let activity = Activity::now();
+    let mut request = prepare(visit, request, &activity);
+    let (target, response, lease) = loop {
+        let (target, Leased { mut lease, reused }) = lease(visit, &route, sticks_to).await?;
+        match send(&mut lease, request, &activity, &route).await {
+            Ok(response) => break (target, response, lease),
+            // The instance closed a kept connection just before the request went out.
+            Err(Unsent::Again(unsent)) if reused => request = *unsent,
+            Err(Unsent::Again(_)) => return Err(Failure::BadGateway),
+            Err(Unsent::Failed(failure)) => return Err(failure),
+        }
+    };
+    let (mut parts, body) = response.into_parts();
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Failure::BadGateway);
+    }
+    header::strip(&mut parts.headers);
+    if let Some(stickiness) = &route.stickiness {
+        let stuck = sticks_to == Some(target);
+        stickiness::remember(stickiness, front, target, stuck, &mut parts.headers);
+    }
+    parts.version = Version::HTTP_11;
+    Ok(Response::from_parts(parts, ResponseBody::carried(body, route.idle_timeout, lease)))
+}
+
+/// The request as the instance is to get it.
+fn prepare(visit: &Visit, request: Request<Incoming>, activity: &Activity) -> Request<RequestBody> {
+    let (mut parts, body) = request.into_parts();
+    header::strip(&mut parts.headers);
+    let proto = if visit.front.is_secure { "https" } else { "http" };
+    header::forward(&mut parts.headers, visit.client, proto, visit.front.port);
+    if let Some(authority) = parts.uri.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        // An absolute target outranks the field (RFC 9112, section 3.2.2), and instances are origins.
+        parts.headers.insert(HOST, host);
+    }
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    parts.uri = path.parse().unwrap_or_else(|_| Uri::from_static("/"));
+    parts.version = Version::HTTP_11;
+    Request::from_parts(parts, RequestBody::new(body, activity.clone()))
+}
+
+/// A connection to the instance that the request sticks to, or to the one with the fewest requests; to another
+/// where that one cannot be reached.
+async fn lease<'a>(
+    visit: &Visit,
+    route: &'a Route,
+    sticks_to: Option<&'a Target>,
+) -> Result<(&'a Target, Leased), Failure> {
+    let pool = &visit.shared.pool;
+    let name = &visit.front.name;
+    let mut left: Vec<&Target> = route.targets.iter().collect();
+    if left.is_empty() {
+        visit.plane.say(format!(
+            "load balancer {name} answers 503 on port {}: no instance is in service that a rule lets it reach",
+            visit.front.port
+        ));
+    }
+    let turn = visit.shared.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    // Among equals it is another one's turn each time.
+    let equal = left.len().max(1);
+    left.rotate_left(turn % equal);
+    let mut next = sticks_to.or_else(|| pool.least_outstanding(&left));
+    while let Some(target) = next {
+        match pool.lease(route, target).await {
+            Ok(leased) => return Ok((target, leased)),
+            Err(error) => visit.plane.say(format!(
+                "load balancer {name} cannot connect to {} at {}: {error}",
+                target.instance, target.address
+            )),
+        }
+        left.retain(|other| *other != target);
+        next = pool.least_outstanding(&left);
+    }
+    Err(Failure::AtCapacity)
+}
+
+/// Why there is no response.
+enum Unsent {
+    /// Nothing of the request went out.
+    Again(Box<Request<RequestBody>>),
+    Failed(Failure),
+}
+
+/// Sends the request, and waits for the response's head as long as something moves.
+async fn send(
+    lease: &mut Lease,
+    request: Request<RequestBody>,
+    activity: &Activity,
+    route: &Route,
+) -> Result<Response<Incoming>, Unsent> {
+    let Some(sender) = lease.sender() else { return Err(Unsent::Failed(Failure::BadGateway)) };
+    let mut response = std::pin::pin!(sender.try_send_request(request));
+    loop {
+        let deadline = activity.last() + route.idle_timeout;
+        tokio::select! {
+            sent = &mut response => return sent.map_err(|mut error| match error.take_message() {
+                Some(request) => Unsent::Again(Box::new(request)),
+                None => Unsent::Failed(Failure::BadGateway),
+            }),
+            () = tokio::time::sleep_until(deadline) => {
+                // The request's body may have moved meanwhile.
+                if activity.last() + route.idle_timeout <= Instant::now() {
+                    return Err(Unsent::Failed(Failure::Timeout));
+                }
+            }
+        }
+    }
+}
+
+impl Failure {
+    fn response(self) -> Response<ResponseBody> {
+        let (status, reason) = match self {
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
+            Self::AtCapacity => {
+                (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable: Back-end server is at capacity")
+            }
+            Self::BadGateway => (StatusCode::BAD_GATEWAY, "Bad Gateway"),
+            Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "GATEWAY_TIMEOUT"),
+        };
+        let mut response = Response::new(ResponseBody::Empty);
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));
+        response
+    }
+}
