@@ -1,18 +1,13 @@
 //! TCP and SSL listeners: what arrives at the instance, byte for byte.
 
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use elbws::local::Config;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::rig::{OFFSET, Rig, tls, within};
-
-/// What the instance reads up to the end of a line.
-async fn line(stream: &mut TcpStream) -> String {
-    let mut line = Vec::new();
-    while !line.ends_with(b"\n") {
-        line.push(within(stream.read_u8()).await.unwrap());
-    }
-    String::from_utf8(line).unwrap()
-}
+use super::rig::{OFFSET, Rig, eventually, line, tls, within};
 
 #[tokio::test]
 async fn tcp_is_carried_both_ways_and_ends_with_its_ends() {
@@ -125,4 +120,61 @@ async fn instances_take_turns_and_nobody_is_a_closed_connection() {
     }
     let mut client = TcpStream::connect(address).await.unwrap();
     assert_eq!(within(client.read(&mut [0])).await.unwrap_or(0), 0, "closed");
+}
+
+#[tokio::test]
+async fn an_instance_may_speak_tls_with_any_certificate() {
+    let rig = Rig::start();
+    let instance = rig.launch().await;
+    let made = rcgen::generate_simple_self_signed(["anything".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let address = rig.create("TCP/SSL", 80, &[&instance]).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"encrypted on the way\n").await.unwrap();
+    let mut served = within(acceptor.accept(instance.accept().await)).await.unwrap();
+    assert_eq!(line(&mut served).await, "encrypted on the way\n");
+    served.write_all(b"back\n").await.unwrap();
+    assert_eq!(line(&mut client).await, "back\n");
+}
+
+#[tokio::test]
+async fn a_negotiation_policy_decides_on_protocols_and_ciphers() {
+    let (told, mut messages) = tokio::sync::mpsc::unbounded_channel();
+    let rig = Rig::with(Config { assume_healthy: true, messages: Some(told), ..Config::default() });
+    let instance = rig.launch().await;
+    let arn = rig.certificate("chat.example.com");
+    let address = rig.create(&format!("SSL/TCP/{arn}"), 443, &[&instance]).await;
+    let set = |name: &str, attributes: &[&str]| {
+        let mut form = format!(
+            "Action=CreateLoadBalancerPolicy&LoadBalancerName=chat&PolicyName={name}&PolicyTypeName=SSLNegotiationPolicyType"
+        );
+        for (index, attribute) in attributes.iter().enumerate() {
+            let member = format!("&PolicyAttributes.member.{}", index + 1);
+            write!(form, "{member}.AttributeName={attribute}{member}.AttributeValue=true").unwrap();
+        }
+        rig.elb(&form);
+        rig.elb(&format!(
+            "Action=SetLoadBalancerPoliciesOfListener&LoadBalancerName=chat&LoadBalancerPort=443&PolicyNames.member.1={name}"
+        ));
+    };
+    let connect = async || {
+        let stream = TcpStream::connect(address).await.unwrap();
+        tls(rig.authority(&arn), "chat.example.com", stream).await
+    };
+    set("strong", &["Protocol-TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384"]);
+    let client = connect().await.unwrap();
+    let suite = client.get_ref().1.negotiated_cipher_suite().unwrap().suite();
+    assert_eq!(suite, rustls::CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384);
+    set("old", &["Protocol-TLSv1", "ECDHE-ECDSA-AES128-GCM-SHA256"]);
+    assert!(connect().await.is_err());
+    let said = eventually(|| messages.try_recv().ok()).await;
+    assert!(said.contains("negotiation policy allows no protocol and cipher"), "{said}");
 }

@@ -3,4 +3,5 @@
 mod bytes;
 mod changes;
 mod http;
+mod peers;
 mod rig;

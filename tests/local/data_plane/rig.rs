@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use elbws::local::Config;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -58,6 +59,15 @@ pub(super) async fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(begun.elapsed() < DEADLINE, "within the deadline");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// What a stream brings up to the end of a line.
+pub(super) async fn line(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") {
+        line.push(within(stream.read_u8()).await.unwrap());
+    }
+    String::from_utf8(line).unwrap()
 }
 
 impl Rig {
