@@ -5,15 +5,11 @@ use serde_json::json;
 use super::failure::PlanError;
 use super::fields::changed;
 use super::order::{After, Draft, DraftStep};
+use super::scene::certificate_key;
 use super::{Action, Disruption, IamName, Operation, Reference, TagChange};
 use crate::provision::resource::{
     Certificate, CertificateFiles, CertificateSource, CertificateStore, Kind, Observed, ResourceKey, Stack,
 };
-
-/// Returns the key of the stack's imported certificate.
-pub(super) fn key() -> ResourceKey {
-    ResourceKey::new(Kind::Certificate, "main")
-}
 
 /// Plans the certificate and returns how its listeners refer to it.
 pub(super) fn plan(
@@ -71,7 +67,7 @@ fn longest_lived<'a>(observed: &'a Observed, domain: &str) -> Option<&'a Certifi
 }
 
 fn import(stack: &Stack, observed: &Observed, files: &CertificateFiles, draft: &mut Draft) -> Reference {
-    let key = key();
+    let key = certificate_key();
     let tags = stack.tags.owned_by(&stack.name, &key);
     let ours = |found: &&Certificate| found.store == files.store && found.tags.are_of(&stack.name);
     let same = |found: &Certificate| found.fingerprint.as_deref() == Some(&files.fingerprint);

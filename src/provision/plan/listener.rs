@@ -5,15 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::fields::{changed, field, shown};
-use super::load_balancer::Scene;
 use super::order::{After, Draft, DraftStep, created, gone, made};
+use super::scene::{Scene, backend_key, certificate_key, listener_key, policy_key, security_group_key};
 use super::{Action, Disruption, NewListener, Operation, Reference, policy};
-use crate::provision::resource::{DesiredListener, Kind, Listener, LoadBalancer, PolicyKind, ResourceKey};
-
-/// Returns the key of the listener on `port`.
-pub(super) fn key(port: u16) -> ResourceKey {
-    ResourceKey::new(Kind::Listener, port)
-}
+use crate::provision::resource::{DesiredListener, Listener, LoadBalancer, PolicyKind};
 
 /// Returns what creates the listener.
 pub(super) fn new_listener(
@@ -46,11 +41,12 @@ pub(super) fn plan(scene: &Scene<'_>, draft: &mut Draft) {
             Some((balancer, listener)) if requires_replacement(desired, listener) => {
                 let before = observed_form(listener, balancer);
                 let fields = changed(Some(&before), Some(&desired_form(scene, desired)));
-                draft.change(Action::Replace, &key(*port), fields, Disruption::DropsConnections).reason =
-                    Some(
-                        "a listener's ports and protocols cannot be changed: it is deleted and made again"
-                            .to_owned(),
-                    );
+                draft
+                    .change(Action::Replace, &listener_key(*port), fields, Disruption::DropsConnections)
+                    .reason = Some(
+                    "a listener's ports and protocols cannot be changed: it is deleted and made again"
+                        .to_owned(),
+                );
                 delete(scene, BTreeSet::from([*port]), draft);
                 create(scene, *port, desired, draft);
                 set_ssl_policy(scene, *port, desired, None, draft);
@@ -62,7 +58,7 @@ pub(super) fn plan(scene: &Scene<'_>, draft: &mut Draft) {
             None => {
                 let action = scene.making(|old| old.listeners.contains_key(port));
                 let fields = changed(None::<&()>, Some(&desired_form(scene, desired)));
-                draft.change(action, &key(*port), fields, Disruption::None);
+                draft.change(action, &listener_key(*port), fields, Disruption::None);
                 if scene.current.is_some() {
                     create(scene, *port, desired, draft);
                 }
@@ -80,7 +76,7 @@ fn plan_deletions(scene: &Scene<'_>, draft: &mut Draft) {
         balancer.listeners.iter().filter(|(port, _)| !wanted.contains_key(port)).collect();
     for (port, listener) in &gone {
         let fields = changed(Some(&observed_form(listener, balancer)), None::<&()>);
-        draft.change(Action::Delete, &key(**port), fields, Disruption::DropsConnections);
+        draft.change(Action::Delete, &listener_key(**port), fields, Disruption::DropsConnections);
     }
     if !gone.is_empty() {
         delete(scene, gone.keys().map(|port| **port).collect(), draft);
@@ -89,15 +85,13 @@ fn plan_deletions(scene: &Scene<'_>, draft: &mut Draft) {
 
 /// The policies on the instance ports are settled first: they cannot be once the port has no listener.
 fn delete(scene: &Scene<'_>, ports: BTreeSet<u16>, draft: &mut Draft) {
-    let keys: Vec<_> = ports.iter().map(|port| key(*port)).collect();
+    let keys: Vec<_> = ports.iter().map(|port| listener_key(*port)).collect();
     let Some((first, rest)) = keys.split_first() else { return };
     let swept = scene.current.into_iter().flat_map(|balancer| {
         ports.iter().filter_map(|port| balancer.listeners.get(port)).map(|listener| listener.instance_port)
     });
-    let after: Vec<After> = swept
-        .filter(|port| policy::is_swept(scene, *port))
-        .map(|port| made(&policy::backend_key(port)))
-        .collect();
+    let after: Vec<After> =
+        swept.filter(|port| policy::is_swept(scene, *port)).map(|port| made(&backend_key(port))).collect();
     let operation = Operation::DeleteListeners { name: scene.name().to_owned(), ports };
     draft.step(DraftStep::new(operation, first).also_for(rest.iter().cloned()).removes().after(after));
 }
@@ -107,10 +101,10 @@ fn create(scene: &Scene<'_>, port: u16, desired: &DesiredListener, draft: &mut D
         name: scene.name().to_owned(),
         listeners: vec![new_listener(port, desired, scene.certificate.as_ref())],
     };
-    draft.step(DraftStep::new(operation, &key(port)).makes().after([
-        gone(&key(port)),
-        made(&super::security_group::key(scene.name())),
-        created(&super::certificate::key()),
+    draft.step(DraftStep::new(operation, &listener_key(port)).makes().after([
+        gone(&listener_key(port)),
+        made(&security_group_key(scene.name())),
+        created(&certificate_key()),
     ]));
 }
 
@@ -128,13 +122,13 @@ fn set_certificate(
         return;
     }
     let fields = vec![field("certificate", &current.certificate, shown(certificate))];
-    draft.change(Action::Update, &key(port), fields, Disruption::NewConnections);
+    draft.change(Action::Update, &listener_key(port), fields, Disruption::NewConnections);
     let operation = Operation::SetListenerCertificate {
         name: scene.name().to_owned(),
         port,
         certificate: certificate.clone(),
     };
-    draft.step(DraftStep::new(operation, &key(port)).makes().after([created(&super::certificate::key())]));
+    draft.step(DraftStep::new(operation, &listener_key(port)).makes().after([created(&certificate_key())]));
 }
 
 fn set_ssl_policy(
@@ -151,7 +145,7 @@ fn set_ssl_policy(
     }
     if current.is_some() {
         let fields = vec![field("ssl_policy", found, reference)];
-        draft.change(Action::Update, &key(port), fields, Disruption::NewConnections);
+        draft.change(Action::Update, &listener_key(port), fields, Disruption::NewConnections);
     }
     let name = policy::ensure(
         scene,
@@ -168,9 +162,9 @@ fn set_ssl_policy(
         policies: others.chain([name.clone()]).collect(),
     };
     draft.step(
-        DraftStep::new(operation, &key(port))
-            .completes(&key(port))
-            .after([created(&key(port)), made(&policy::key(&name))]),
+        DraftStep::new(operation, &listener_key(port))
+            .completes(&listener_key(port))
+            .after([created(&listener_key(port)), made(&policy_key(&name))]),
     );
 }
 

@@ -5,48 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::fields::{changed, field, shown};
-use super::listener::{self, new_listener};
+use super::listener::new_listener;
 use super::order::{After, Draft, DraftStep, created, gone, made};
-use super::placement::Placement;
+use super::scene::{Scene, certificate_key, listener_key, security_group_key};
 use super::security_group::prefixed;
 use super::{Action, Disruption, FieldChange, Operation, Reference, TagChange};
-use crate::provision::resource::{Kind, LoadBalancer, Observed, ResourceKey, Scheme, Stack, Tags};
-
-/// What the parts of a stack are planned against.
-pub(super) struct Scene<'a> {
-    pub(super) stack: &'a Stack,
-    pub(super) observed: &'a Observed,
-    pub(super) placement: Placement<'a>,
-    /// The load balancer as it is, where it stays.
-    pub(super) current: Option<&'a LoadBalancer>,
-    /// The load balancer that has to make way for one of the same name.
-    pub(super) replaced: Option<&'a LoadBalancer>,
-    pub(super) certificate: Option<Reference>,
-    pub(super) security_group: Reference,
-}
-
-impl Scene<'_> {
-    /// Returns the load balancer's name.
-    pub(super) fn name(&self) -> &str {
-        &self.stack.load_balancer.name
-    }
-
-    /// Returns the load balancer's key.
-    pub(super) fn key(&self) -> ResourceKey {
-        ResourceKey::new(Kind::LoadBalancer, self.name())
-    }
-
-    /// Returns the tags that the load balancer gets.
-    fn tags(&self) -> Tags {
-        self.stack.tags.owned_by(&self.stack.name, &self.key())
-    }
-
-    /// Returns what is done to a part of the load balancer that is not there yet: it is made again where the
-    /// load balancer that has to make way had one.
-    pub(super) fn making(&self, had: impl FnOnce(&LoadBalancer) -> bool) -> Action {
-        if self.replaced.is_some_and(had) { Action::Replace } else { Action::Create }
-    }
-}
+use crate::provision::resource::{Kind, LoadBalancer, ResourceKey, Scheme, Stack};
 
 /// Says why a load balancer cannot become what is desired in place: its scheme and its VPC are for life.
 pub(super) fn requires_replacement(stack: &Stack, vpc: &str, current: &LoadBalancer) -> bool {
@@ -127,13 +91,9 @@ fn create(scene: &Scene<'_>, draft: &mut Draft) {
     };
     draft.step(
         DraftStep::new(operation, &key)
-            .also_for(scene.stack.load_balancer.listeners.keys().map(|port| listener::key(*port)))
+            .also_for(scene.stack.load_balancer.listeners.keys().map(|port| listener_key(*port)))
             .makes()
-            .after([
-                gone(&key),
-                made(&super::security_group::key(scene.name())),
-                created(&super::certificate::key()),
-            ]),
+            .after([gone(&key), made(&security_group_key(scene.name())), created(&certificate_key())]),
     );
 }
 
@@ -158,7 +118,7 @@ fn update(scene: &Scene<'_>, current: &LoadBalancer, draft: &mut Draft) {
             name: current.name.clone(),
             security_groups: vec![scene.security_group.clone()],
         };
-        let after = [made(&super::security_group::key(scene.name())), After::EveryMade(Kind::Admission)];
+        let after = [made(&security_group_key(scene.name())), After::EveryMade(Kind::Admission)];
         draft.step(DraftStep::new(operation, &key).completes(&key).after(after));
     }
     update_subnets(scene, current, draft);

@@ -12,6 +12,7 @@ mod order;
 mod placement;
 mod policy;
 mod saved;
+mod scene;
 mod security_group;
 mod settings;
 mod target;
@@ -28,8 +29,8 @@ pub use operation::{IamName, NewListener, NewRule, NewRuleSource, Operation, Ref
 
 pub use saved::{SavedPlan, SavedPlanError};
 
-use self::load_balancer::Scene;
 use self::order::Draft;
+use self::scene::Scene;
 use super::resource::{LoadBalancer, Observed, ResourceKey, Stack};
 
 /// What happens to a resource.

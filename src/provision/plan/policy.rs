@@ -6,20 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fields::{changed, field};
-use super::load_balancer::Scene;
 use super::order::{After, Draft, DraftStep, created, made};
+use super::scene::{Scene, backend_key, listener_key, policy_key};
 use super::{Action, Disruption, Operation};
-use crate::provision::resource::{Kind, LoadBalancer, Policy, PolicyKind, ResourceKey};
-
-/// Returns the key of the policy called `name`.
-pub(super) fn key(name: &str) -> ResourceKey {
-    ResourceKey::new(Kind::Policy, name)
-}
-
-/// Returns the key of the set of policies on an instance port.
-pub(super) fn backend_key(port: u16) -> ResourceKey {
-    ResourceKey::new(Kind::BackendPolicies, port)
-}
+use crate::provision::resource::{Kind, LoadBalancer, Policy, PolicyKind};
 
 /// Returns the name of a policy of this kind and content on the load balancer, and plans its creation where
 /// there is none yet.
@@ -50,14 +40,14 @@ pub(super) fn ensure(
         name = format!("{base}-{number}");
         number += 1;
     }
-    if same(&name).is_none() && !draft.has_change(&key(&name)) {
+    if same(&name).is_none() && !draft.has_change(&policy_key(&name)) {
         let action = scene.making(|old| old.policies.contains_key(&name));
         let mut fields = vec![field("type", (), kind.as_api())];
         fields.extend(changed(None::<&()>, Some(&attributes)));
-        draft.change(action, &key(&name), fields, Disruption::None);
+        draft.change(action, &policy_key(&name), fields, Disruption::None);
         let operation =
             Operation::CreatePolicy { name: scene.name().to_owned(), policy: name.clone(), kind, attributes };
-        draft.step(DraftStep::new(operation, &key(&name)).makes().after([created(&scene.key())]));
+        draft.step(DraftStep::new(operation, &policy_key(&name)).makes().after([created(&scene.key())]));
     }
     name
 }
@@ -109,14 +99,14 @@ fn set_backend(scene: &Scene<'_>, port: u16, wanted: bool, draft: &mut Draft) {
     if wanted {
         let attributes = BTreeMap::from([("ProxyProtocol".to_owned(), "true".to_owned())]);
         let name = ensure(scene, PolicyKind::ProxyProtocol, attributes, draft);
-        after.push(made(&key(&name)));
+        after.push(made(&policy_key(&name)));
         policies.push(name);
     }
     let listeners = scene.stack.load_balancer.listeners.iter();
     after.extend(
         listeners
             .filter(|(_, listener)| listener.instance_port == port)
-            .map(|(port, _)| created(&super::listener::key(*port))),
+            .map(|(port, _)| created(&listener_key(*port))),
     );
     let before = scene.current.and_then(|balancer| balancer.backend_policies.get(&port));
     let (action, disruption) = match before {
@@ -154,9 +144,9 @@ pub(super) fn plan_deletions(scene: &Scene<'_>, draft: &mut Draft) {
         }
         let mut fields = vec![field("type", &policy.type_name, ())];
         fields.extend(changed(Some(&policy.attributes), None::<&()>));
-        draft.change(Action::Delete, &key(name), fields, Disruption::None);
+        draft.change(Action::Delete, &policy_key(name), fields, Disruption::None);
         let operation = Operation::DeletePolicy { name: scene.name().to_owned(), policy: name.clone() };
-        draft.step(DraftStep::new(operation, &key(name)).removes().after([
+        draft.step(DraftStep::new(operation, &policy_key(name)).removes().after([
             After::EveryMade(Kind::BackendPolicies),
             After::EveryMade(Kind::Listener),
             After::EveryGone(Kind::Listener),

@@ -5,21 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fields::{changed, field};
 use super::order::{After, Draft, DraftStep, created};
 use super::placement::Placement;
+use super::scene::security_group_key;
 use super::{Action, Disruption, FieldChange, NewRule, NewRuleSource, Operation, Reference, TagChange};
 use crate::provision::resource::{
     Admission, GroupRule, Kind, Observed, ResourceKey, RuleSource, SecurityGroup, Stack, Tags,
 };
 
-/// Returns the key of the security group of the load balancer called `load_balancer`.
-pub(super) fn key(load_balancer: &str) -> ResourceKey {
-    ResourceKey::new(Kind::SecurityGroup, load_balancer)
-}
-
 /// Plans the load balancer's own group: nothing but the listeners' ports, from the spec's ranges.
 pub(super) fn plan(stack: &Stack, observed: &Observed, vpc: &str, draft: &mut Draft) -> Reference {
     let balancer = &stack.load_balancer;
     let name = Stack::security_group_name(&balancer.name);
-    let key = key(&balancer.name);
+    let key = security_group_key(&balancer.name);
     let tags = stack.tags.owned_by(&stack.name, &key);
     let current = observed.security_groups.iter().find(|group| group.name == name && group.vpc == vpc);
     let wanted: BTreeSet<NewRule> = balancer

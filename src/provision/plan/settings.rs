@@ -1,8 +1,8 @@
 //! Attributes and health check: one call each, changed in place.
 
 use super::fields::changed;
-use super::load_balancer::Scene;
 use super::order::{Draft, DraftStep, created};
+use super::scene::Scene;
 use super::{Action, Disruption, Operation};
 use crate::provision::resource::{Kind, ResourceKey};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::fields::field;
-use super::load_balancer::Scene;
 use super::order::{After, Draft, DraftStep, created};
+use super::scene::Scene;
 use super::{Action, Disruption, Operation};
 use crate::provision::resource::{Kind, ResourceKey};
 

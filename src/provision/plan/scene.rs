@@ -1,0 +1,66 @@
+//! What every part of a stack is planned against, and what the parts are called.
+
+use super::placement::Placement;
+use super::{Action, Reference};
+use crate::provision::resource::{Kind, LoadBalancer, Observed, ResourceKey, Stack, Tags};
+
+/// What the parts of a stack are planned against.
+pub(super) struct Scene<'a> {
+    pub(super) stack: &'a Stack,
+    pub(super) observed: &'a Observed,
+    pub(super) placement: Placement<'a>,
+    /// The load balancer as it is, where it stays.
+    pub(super) current: Option<&'a LoadBalancer>,
+    /// The load balancer that has to make way for one of the same name.
+    pub(super) replaced: Option<&'a LoadBalancer>,
+    pub(super) certificate: Option<Reference>,
+    pub(super) security_group: Reference,
+}
+
+impl Scene<'_> {
+    /// Returns the load balancer's name.
+    pub(super) fn name(&self) -> &str {
+        &self.stack.load_balancer.name
+    }
+
+    /// Returns the load balancer's key.
+    pub(super) fn key(&self) -> ResourceKey {
+        ResourceKey::new(Kind::LoadBalancer, self.name())
+    }
+
+    /// Returns the tags that the load balancer gets.
+    pub(super) fn tags(&self) -> Tags {
+        self.stack.tags.owned_by(&self.stack.name, &self.key())
+    }
+
+    /// Returns what is done to a part of the load balancer that is not there yet: it is made again where the
+    /// load balancer that has to make way had one.
+    pub(super) fn making(&self, had: impl FnOnce(&LoadBalancer) -> bool) -> Action {
+        if self.replaced.is_some_and(had) { Action::Replace } else { Action::Create }
+    }
+}
+
+/// Returns the key of the stack's imported certificate.
+pub(super) fn certificate_key() -> ResourceKey {
+    ResourceKey::new(Kind::Certificate, "main")
+}
+
+/// Returns the key of the security group of the load balancer called `load_balancer`.
+pub(super) fn security_group_key(load_balancer: &str) -> ResourceKey {
+    ResourceKey::new(Kind::SecurityGroup, load_balancer)
+}
+
+/// Returns the key of the listener on `port`.
+pub(super) fn listener_key(port: u16) -> ResourceKey {
+    ResourceKey::new(Kind::Listener, port)
+}
+
+/// Returns the key of the policy called `name`.
+pub(super) fn policy_key(name: &str) -> ResourceKey {
+    ResourceKey::new(Kind::Policy, name)
+}
+
+/// Returns the key of the set of policies on an instance port.
+pub(super) fn backend_key(port: u16) -> ResourceKey {
+    ResourceKey::new(Kind::BackendPolicies, port)
+}
