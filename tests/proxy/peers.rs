@@ -16,9 +16,14 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
             std::env::var_os("ELBWS_REQUIRE_PEERS").is_none_or(|value| value != "1"),
             "{name} is not installed"
         );
-        let _ = writeln!(std::io::stdout(), "skipped: {name} is not installed");
+        skip(&format!("{name} is not installed"));
     }
     found
+}
+
+/// Says why a test ends early.
+pub(crate) fn skip(why: &str) {
+    let _ = writeln!(std::io::stdout(), "skipped: {why}");
 }
 
 /// A running program.

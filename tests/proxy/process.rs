@@ -197,6 +197,62 @@ async fn sigusr2_hands_listeners_and_live_tunnels_to_a_new_process() {
 }
 
 #[tokio::test]
+async fn inherited_tunnels_count_for_their_client() {
+    let backend = Backend::new().await;
+    let mut running = Running::start(backend.address);
+    let (address, upstream) = (running.address, backend.address);
+    running.configure(&format!(
+        "listen: \"{address}\"\nmax_connections_per_client: 2\n\
+         routes: [{{ path: /, upstream: \"{upstream}\" }}]\n"
+    ));
+    running.signal(Signal::SIGHUP);
+    running.expect("reloaded");
+    let mut tunnels = Vec::new();
+    for _ in 0..2 {
+        let mut client = Peer::to(address).await;
+        client.send(format!("{HTTPS}{HANDSHAKE}")).await;
+        let mut server = backend.accept().await;
+        server.head().await;
+        server.send(ACCEPTED).await;
+        client.head().await;
+        tunnels.push((client, server));
+    }
+    running.signal(Signal::SIGUSR2);
+    let line = running.expect("handing over to process ");
+    let heir = Heir(line.trim().rsplit(' ').next().unwrap().parse().unwrap());
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+    // Both tunnels have arrived once both carry a message.
+    for (client, server) in &mut tunnels {
+        client.send(b"x").await;
+        server.expect(b"x").await;
+    }
+    let mut third = Peer::to(address).await;
+    third.send(format!("{HTTPS}GET / HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+    assert!(third.is_over().await);
+    drop(tunnels.pop());
+    backend_takes_one(address, &backend).await;
+    drop(heir);
+}
+
+/// Connects until the proxy lets a connection through: it learns of an ended one in its own time.
+async fn backend_takes_one(address: SocketAddr, backend: &Backend) {
+    within(async {
+        loop {
+            let mut client = Peer::to(address).await;
+            client.send(format!("{HTTPS}GET / HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+            tokio::select! {
+                mut server = backend.accept() => {
+                    server.head().await;
+                    return;
+                }
+                over = client.is_over() => assert!(over),
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn running_out_of_descriptors_ends_nothing() {
     let backend = Backend::new().await;
     let mut running = Running::start_by("ulimit -n 64 && exec \"$0\" --config proxy.yaml", backend.address);
@@ -267,4 +323,21 @@ fn the_unit_is_valid() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let ours = said.lines().filter(|line| line.contains("elbws-proxy")).collect::<Vec<_>>();
     assert!(output.status.success() && ours.is_empty(), "{said}");
+}
+
+#[test]
+fn the_unit_exposes_little() {
+    let Some(analyze) = peers::find("systemd-analyze") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("elbws-proxy.service");
+    std::fs::write(&path, include_str!("../../packaging/elbws-proxy.service")).unwrap();
+    // 1.5 of 10; older versions cannot look at a file.
+    let arguments = ["security", "--offline=true", "--no-pager", "--threshold=15"];
+    let output = Command::new(analyze).args(arguments).arg(&path).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !said.contains("Overall exposure level") && !output.status.success() {
+        peers::skip("this systemd-analyze cannot judge a file");
+        return;
+    }
+    assert!(output.status.success(), "{said}");
 }

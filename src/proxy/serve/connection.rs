@@ -1,7 +1,7 @@
 //! One client connection: its PROXY header, then its requests in order.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,16 @@ impl Place {
     pub(super) fn take(worker: &Arc<Worker>, permit: Option<OwnedSemaphorePermit>) -> Self {
         worker.metrics.add(Counter::Connections, 1);
         Self { worker: Arc::clone(worker), _permit: permit, client: None }
+    }
+
+    /// The address that the connection counts for, where its number is limited.
+    pub(super) fn client(&self) -> Option<IpAddr> {
+        self.client.as_ref().map(ClientPlace::address)
+    }
+
+    /// Counts an inherited connection for its client, even beyond the limit: it was admitted before.
+    pub(super) fn count_for(&mut self, address: IpAddr) {
+        self.client = self.worker.shared.admit_client(address, u32::MAX);
     }
 }
 

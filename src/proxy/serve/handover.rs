@@ -1,6 +1,7 @@
 //! A tunnel on its way from one process to the next: two sockets and what is known of them.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct Passport {
     pub(super) state: Option<State>,
     pub(super) upstream: UpstreamAddress,
     pub(super) age_ms: u64,
+    /// The address that the tunnel counts for; an older process does not say.
+    #[serde(default)]
+    pub(super) client: Option<IpAddr>,
     pub(super) entry: Option<Box<Entry>>,
 }
 

@@ -218,6 +218,12 @@ pub(super) struct ClientPlace {
     address: IpAddr,
 }
 
+impl ClientPlace {
+    pub(super) fn address(&self) -> IpAddr {
+        self.address
+    }
+}
+
 impl Drop for ClientPlace {
     fn drop(&mut self) {
         let mut clients = self.shared.clients.lock().unwrap_or_else(PoisonError::into_inner);

@@ -37,7 +37,10 @@ pub(super) fn tunnel(client: ClientIo, upgraded: Upgraded, place: Place) {
 pub(super) fn resume(worker: &Arc<Worker>, tunnel: Passed) {
     let Ok((parts, passport)) = tunnel.parts() else { return };
     let permit = Arc::clone(&worker.shared.connections).try_acquire_owned().ok();
-    let place = Place::take(worker, permit);
+    let mut place = Place::take(worker, permit);
+    if let Some(address) = passport.client {
+        place.count_for(address);
+    }
     let live = worker.shared.live();
     let known = live.upstreams().into_iter().find(|one| one.address == passport.upstream);
     let upstream = known.unwrap_or_else(|| Arc::new(Upstream::new(passport.upstream.clone())));
@@ -72,6 +75,7 @@ impl Future for Tunnel {
                 state: None,
                 upstream: self.in_use.upstream().address.clone(),
                 age_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                client: self.place.client(),
                 entry: self.entry.take(),
             };
             if Passed::of(relay.into_parts(), passport)

@@ -21,6 +21,11 @@ const NAME_LIFETIME: Duration = Duration::from_secs(10);
 /// Uncapped, a stalled client holds tens of MiB, since the kernel grows the buffers of a fast sender.
 const KERNEL_BUFFER: u32 = 192 * 1024;
 
+/// What a client's socket may hold unsent, beyond what is in flight. Less than the send buffer, so that what a slow
+/// client gets is fresh (a drain's Close frame waits behind no more than this), and two reads' worth, so that a fast
+/// one never waits for the proxy.
+const UNSENT: u32 = 128 * 1024;
+
 /// What a name resolved to, and when.
 #[derive(Debug, Default)]
 pub(super) struct Resolved {
@@ -131,5 +136,6 @@ fn another_loopback() -> SocketAddr {
 pub fn cap_kernel_buffers(listener: &SockRef<'_>) -> io::Result<()> {
     listener.set_recv_buffer_size(KERNEL_BUFFER as usize)?;
     listener.set_send_buffer_size(KERNEL_BUFFER as usize)?;
+    listener.set_tcp_notsent_lowat(UNSENT)?;
     listener.set_tcp_nodelay(true)
 }
