@@ -1,6 +1,7 @@
 //! The proxy as its peers see it: real sockets on loopback, port 0, scripted backends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod autobahn;
 mod drain;
 mod forwarding;
 mod haproxy;
