@@ -38,6 +38,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// The pause after a failed accept (no file descriptors left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// The folder of a state directory that holds access logs, by bucket.
+const ACCESS_LOGS: &str = "access-logs";
+
 /// How many Classic load balancers AWS lets a new account have in a region.
 const DEFAULT_QUOTA: u16 = 20;
 
@@ -95,6 +98,7 @@ pub struct Bound {
     address: SocketAddr,
     account: Arc<Account>,
     authority: Option<PathBuf>,
+    access_logs: Option<PathBuf>,
     messages: Option<UnboundedSender<String>>,
 }
 
@@ -129,7 +133,8 @@ pub async fn bind(config: Config) -> Result<Bound, ServerError> {
     if authority.is_some() {
         account.lock().make_authority()?;
     }
-    Ok(Bound { listener, address, account, authority, messages: config.messages })
+    let access_logs = config.state_dir.map(|directory| directory.join(ACCESS_LOGS));
+    Ok(Bound { listener, address, account, authority, access_logs, messages: config.messages })
 }
 
 impl Bound {
@@ -156,7 +161,7 @@ impl Bound {
         let graceful = GracefulShutdown::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(health::run(Arc::clone(&self.account)));
-        tasks.spawn(data_plane::run(Arc::clone(&self.account), self.messages));
+        tasks.spawn(data_plane::run(Arc::clone(&self.account), self.messages, self.access_logs));
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             tokio::select! {

@@ -27,8 +27,8 @@ async fn attempt(route: &Route, target: &Target) -> io::Result<Link> {
     stream.set_nodelay(true)?;
     if route.secure_backend {
         let stream = handshake(stream, target.address).await?;
-        Ok(Link::Tls(Box::new(TlsStream::Client(stream))))
+        Ok(TlsStream::Client(stream).into())
     } else {
-        Ok(Link::Plain(stream))
+        Ok(stream.into())
     }
 }

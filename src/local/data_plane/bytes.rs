@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
+use super::access_log::Record;
 use super::backend;
 use super::link::Link;
 use super::listener::Client;
@@ -22,7 +23,9 @@ pub(super) async fn serve(client: Client) {
     let route = Route::of(&client.plane.account.lock(), &client.front);
     // A listener that is gone takes this task along.
     let Ok(route) = route else { return };
+    let mut record = Record::new(&client.plane, &client.front, client.address, client.cipher);
     let Some((mut backend, target)) = connect(&client, &route).await else { return };
+    record.dispatch(target.address);
     if route.proxy_protocol {
         let addresses = Addresses { source: client.address, destination: client.destination };
         let header = encode_v1(Some(&addresses));
@@ -32,7 +35,11 @@ pub(super) async fn serve(client: Client) {
     }
     let front = &client.front;
     let registration = client.plane.connections.register(&front.region, &front.name, &target.instance);
-    Relay::new(client.link, backend, Vec::new(), Vec::new(), registration).await;
+    let (from_backend, to_client) = (backend.marks(), client.link.marks());
+    let ended = Relay::new(client.link, backend, Vec::new(), Vec::new(), registration).await;
+    (record.received, record.sent) = (ended.up, ended.down);
+    record.times.answered = from_backend.read.get().copied();
+    record.times.returned = to_client.written.get().copied();
 }
 
 /// Goes round the instances in service, and on to the next where one cannot be reached.

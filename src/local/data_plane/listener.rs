@@ -39,6 +39,8 @@ pub(super) struct Client {
     pub(super) address: SocketAddr,
     /// Where it came to; the port as clients know it.
     pub(super) destination: SocketAddr,
+    /// What its handshake agreed on.
+    pub(super) cipher: Option<&'static str>,
     pub(super) front: Front,
     pub(super) shared: Arc<Shared>,
     pub(super) plane: Arc<Plane>,
@@ -90,8 +92,9 @@ async fn serve_client(
             return;
         }
     };
+    let mut cipher = None;
     let link = match &terms {
-        None => Link::Plain(stream),
+        None => Link::from(stream),
         Some(terms) => {
             let config = match shared.tls.config(terms) {
                 Ok(config) => config,
@@ -106,10 +109,11 @@ async fn serve_client(
             // A handshake that fails has told the client why.
             let accepted = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await;
             let Ok(Ok(stream)) = accepted else { return };
-            Link::Tls(Box::new(TlsStream::Server(stream)))
+            cipher = tls::suite_name(stream.get_ref().1);
+            Link::from(TlsStream::Server(stream))
         }
     };
-    let client = Client { link, address, destination, front, shared, plane };
+    let client = Client { link, address, destination, cipher, front, shared, plane };
     if client.front.is_http {
         http::serve(client).await;
     } else {

@@ -4,6 +4,7 @@
 //! certificate, PROXY header) is read from the state when it arrives, by [`route`]; so every call holds for the
 //! next connection, and none disturbs those that are open. Health is decided elsewhere.
 
+mod access_log;
 mod backend;
 mod bytes;
 mod connections;
@@ -16,6 +17,7 @@ mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,6 +49,8 @@ struct Plane {
     account: Arc<Account>,
     connections: Connections,
     messages: Option<UnboundedSender<String>>,
+    /// The directory in place of the buckets.
+    access_logs: Option<PathBuf>,
     /// What was said since the last change of the account; a refusal is not repeated for every connection.
     said: Mutex<BTreeSet<String>>,
 }
@@ -80,10 +84,19 @@ impl Drop for Open {
 }
 
 /// Carries traffic until it is dropped, with every connection.
-pub(crate) async fn run(account: Arc<Account>, messages: Option<UnboundedSender<String>>) {
+pub(crate) async fn run(
+    account: Arc<Account>,
+    messages: Option<UnboundedSender<String>>,
+    access_logs: Option<PathBuf>,
+) {
     let mut changes = account.changes();
-    let plane =
-        Arc::new(Plane { account, connections: Connections::new(), messages, said: Mutex::default() });
+    let plane = Arc::new(Plane {
+        account,
+        connections: Connections::new(),
+        messages,
+        access_logs,
+        said: Mutex::default(),
+    });
     let mut sockets = Sockets::default();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

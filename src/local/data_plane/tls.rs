@@ -11,7 +11,7 @@ use rustls::crypto::ring::cipher_suite::{
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, SupportedCipherSuite};
+use rustls::{ServerConfig, ServerConnection, SupportedCipherSuite};
 
 use crate::local::certificate::KeyPair;
 use crate::local::state::elb::{Listener, LoadBalancer};
@@ -25,6 +25,12 @@ static SUITES: [(&str, SupportedCipherSuite); 4] = [
     ("ECDHE-ECDSA-AES256-GCM-SHA384", TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
     ("ECDHE-RSA-AES256-GCM-SHA384", TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
 ];
+
+/// AWS's name of the suite that a handshake agreed on.
+pub(super) fn suite_name(connection: &ServerConnection) -> Option<&'static str> {
+    let agreed = connection.negotiated_cipher_suite()?;
+    SUITES.iter().find(|(_, suite)| *suite == agreed).map(|(name, _)| *name)
+}
 
 /// What a secure listener shows and allows.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::future::Future as _;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,23 +11,37 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::pool::Lease;
+use crate::local::data_plane::access_log::Record;
 
-/// When a request's body last moved.
+/// When a request's body last moved, and how much of it did.
 #[derive(Clone, Debug)]
-pub(super) struct Activity(Arc<Mutex<Instant>>);
+pub(super) struct Activity(Arc<Mutex<(Instant, u64)>>);
 
 impl Activity {
     pub(super) fn now() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
+        Self(Arc::new(Mutex::new((Instant::now(), 0))))
     }
 
     pub(super) fn last(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().0
     }
 
-    fn touch(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    fn bytes(&self) -> u64 {
+        self.lock().1
     }
+
+    fn moved(&self, bytes: u64) {
+        let mut moved = self.lock();
+        *moved = (Instant::now(), moved.1 + bytes);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Instant, u64)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn length(frame: &Frame<Bytes>) -> u64 {
+    frame.data_ref().map_or(0, |data| data.len() as u64)
 }
 
 /// A request's body.
@@ -51,8 +65,9 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.incoming).poll_frame(context);
-        if polled.is_ready() {
-            self.activity.touch();
+        if let Poll::Ready(moved) = &polled {
+            let bytes = moved.as_ref().and_then(|moved| moved.as_ref().ok()).map_or(0, length);
+            self.activity.moved(bytes);
         }
         polled
     }
@@ -77,12 +92,12 @@ pub(super) enum BodyError {
     Idle,
 }
 
-/// A response's body: an instance's, or none.
-pub(super) enum ResponseBody {
+/// What a response carries: an instance's body, or nothing.
+pub(super) enum Carried {
     /// The load balancer's own answer.
-    Empty,
+    Nothing,
     /// An instance's.
-    Carried {
+    Body {
         incoming: Incoming,
         idle: Duration,
         timer: Pin<Box<Sleep>>,
@@ -91,8 +106,8 @@ pub(super) enum ResponseBody {
     },
 }
 
-impl ResponseBody {
-    pub(super) fn carried(incoming: Incoming, idle: Duration, lease: Lease) -> Self {
+impl Carried {
+    pub(super) fn new(incoming: Incoming, idle: Duration, lease: Lease) -> Self {
         let timer = Box::pin(tokio::time::sleep(idle));
         let mut lease = Some(lease);
         if incoming.is_end_stream()
@@ -100,11 +115,11 @@ impl ResponseBody {
         {
             lease.give_back();
         }
-        Self::Carried { incoming, idle, timer, lease }
+        Self::Body { incoming, idle, timer, lease }
     }
 }
 
-impl Body for ResponseBody {
+impl Body for Carried {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -112,7 +127,7 @@ impl Body for ResponseBody {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Self::Carried { incoming, idle, timer, lease } = self.get_mut() else {
+        let Self::Body { incoming, idle, timer, lease } = self.get_mut() else {
             return Poll::Ready(None);
         };
         match Pin::new(&mut *incoming).poll_frame(context) {
@@ -139,15 +154,62 @@ impl Body for ResponseBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Empty => true,
-            Self::Carried { incoming, .. } => incoming.is_end_stream(),
+            Self::Nothing => true,
+            Self::Body { incoming, .. } => incoming.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Empty => SizeHint::with_exact(0),
-            Self::Carried { incoming, .. } => incoming.size_hint(),
+            Self::Nothing => SizeHint::with_exact(0),
+            Self::Body { incoming, .. } => incoming.size_hint(),
         }
+    }
+}
+
+/// A response's body, with the record that is complete when it has ended.
+pub(super) struct ResponseBody {
+    carried: Carried,
+    request: Activity,
+    record: Record,
+}
+
+impl ResponseBody {
+    pub(super) fn new(carried: Carried, request: Activity, mut record: Record) -> Self {
+        if record.times.answered.is_some() {
+            record.times.returned = Some(Instant::now());
+        }
+        Self { carried, request, record }
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        // Its own drop comes next, and writes it.
+        self.record.received = self.request.bytes();
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.carried).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.record.sent += length(frame);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.carried.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.carried.size_hint()
     }
 }

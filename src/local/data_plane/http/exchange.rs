@@ -3,14 +3,16 @@
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use hyper::http::HeaderValue;
-use hyper::http::header::{CONTENT_LENGTH, HOST};
+use hyper::http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
+use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
 use super::Visit;
-use super::body::{Activity, RequestBody, ResponseBody};
+use super::body::{Activity, Carried, RequestBody, ResponseBody};
 use super::pool::{Lease, Leased};
 use super::{header, stickiness};
+use crate::local::data_plane::access_log::{Line, Record};
 use crate::local::data_plane::route::{Route, Target};
 
 /// What the load balancer answers on its own account, in the words of Classic load balancers.
@@ -28,10 +30,40 @@ enum Failure {
 
 /// Answers a request.
 pub(super) async fn answer(visit: &Visit, request: Request<Incoming>) -> Response<ResponseBody> {
-    exchange(visit, request).await.unwrap_or_else(Failure::response)
+    let mut record = Record::new(&visit.plane, &visit.front, visit.client, visit.cipher);
+    record.request = Some(line(visit, &request));
+    let activity = Activity::now();
+    let answered = exchange(visit, request, &activity, &mut record).await;
+    let response = answered.unwrap_or_else(Failure::response);
+    let backend = record.times.answered.map_or(0, |_| response.status().as_u16());
+    record.statuses = Some((response.status().as_u16(), backend));
+    response.map(|body| ResponseBody::new(body, activity, record))
 }
 
-async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<ResponseBody>, Failure> {
+/// The request for the log, with its target in full.
+fn line(visit: &Visit, request: &Request<Incoming>) -> Line {
+    let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let host = request.uri().authority().map(Authority::host);
+    let host = host.or_else(|| field(HOST).map(|host| host.split(':').next().unwrap_or(host)));
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let (method, port) = (request.method(), visit.front.port);
+    let (host, version) = (host.unwrap_or("-"), request.version());
+    Line {
+        request: format!("{method} {}://{host}:{port}{path} {version:?}", scheme(visit)),
+        user_agent: field(USER_AGENT).unwrap_or("-").to_owned(),
+    }
+}
+
+fn scheme(visit: &Visit) -> &'static str {
+    if visit.front.is_secure { "https" } else { "http" }
+}
+
+async fn exchange(
+    visit: &Visit,
+    request: Request<Incoming>,
+    activity: &Activity,
+    record: &mut Record,
+) -> Result<Response<Carried>, Failure> {
     if request.method() == Method::CONNECT {
         return Err(Failure::Method);
     }
@@ -41,11 +73,11 @@ async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<
         .stickiness
         .as_ref()
         .and_then(|stickiness| stickiness::target(stickiness, front, request.headers(), &route.targets));
-    let activity = Activity::now();
-    let mut request = prepare(visit, request, &activity);
+    let mut request = prepare(visit, request, activity);
     let (target, response, lease) = loop {
         let (target, Leased { mut lease, reused }) = lease(visit, &route, sticks_to).await?;
-        match send(&mut lease, request, &activity, &route).await {
+        record.dispatch(target.address);
+        match send(&mut lease, request, activity, &route).await {
             Ok(response) => break (target, response, lease),
             // The instance closed a kept connection just before the request went out.
             Err(Unsent::Again(unsent)) if reused => request = *unsent,
@@ -57,21 +89,21 @@ async fn exchange(visit: &Visit, request: Request<Incoming>) -> Result<Response<
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Failure::BadGateway);
     }
+    record.times.answered = Some(Instant::now());
     header::strip(&mut parts.headers);
     if let Some(stickiness) = &route.stickiness {
         let stuck = sticks_to == Some(target);
         stickiness::remember(stickiness, front, target, stuck, &mut parts.headers);
     }
     parts.version = Version::HTTP_11;
-    Ok(Response::from_parts(parts, ResponseBody::carried(body, route.idle_timeout, lease)))
+    Ok(Response::from_parts(parts, Carried::new(body, route.idle_timeout, lease)))
 }
 
 /// The request as the instance is to get it.
 fn prepare(visit: &Visit, request: Request<Incoming>, activity: &Activity) -> Request<RequestBody> {
     let (mut parts, body) = request.into_parts();
     header::strip(&mut parts.headers);
-    let proto = if visit.front.is_secure { "https" } else { "http" };
-    header::forward(&mut parts.headers, visit.client, proto, visit.front.port);
+    header::forward(&mut parts.headers, visit.client.ip(), scheme(visit), visit.front.port);
     if let Some(authority) = parts.uri.authority()
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
     {
@@ -153,7 +185,7 @@ async fn send(
 }
 
 impl Failure {
-    fn response(self) -> Response<ResponseBody> {
+    fn response(self) -> Response<Carried> {
         let (status, reason) = match self {
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::AtCapacity => {
@@ -162,7 +194,7 @@ impl Failure {
             Self::BadGateway => (StatusCode::BAD_GATEWAY, "Bad Gateway"),
             Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "GATEWAY_TIMEOUT"),
         };
-        let mut response = Response::new(ResponseBody::Empty);
+        let mut response = Response::new(Carried::Nothing);
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));

@@ -10,7 +10,7 @@ pub(super) mod pool;
 mod stickiness;
 
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +25,8 @@ use super::route::Route;
 
 /// What an exchange needs to know of the connection that its request came by.
 struct Visit {
-    client: IpAddr,
+    client: SocketAddr,
+    cipher: Option<&'static str>,
     front: Front,
     shared: Arc<Shared>,
     plane: Arc<Plane>,
@@ -33,13 +34,13 @@ struct Visit {
 
 /// Serves the requests of one client.
 pub(super) async fn serve(client: Client) {
-    let Client { link, address, front, shared, plane, .. } = client;
+    let Client { link, address, cipher, front, shared, plane, .. } = client;
     let idle = match Route::of(&plane.account.lock(), &front) {
         Ok(route) => route.idle_timeout,
         // A listener that is gone takes this task along.
         Err(_) => return,
     };
-    let visit = Arc::new(Visit { client: address.ip(), front, shared, plane });
+    let visit = Arc::new(Visit { client: address, cipher, front, shared, plane });
     serve_link(link, idle, visit).await;
 }
 
