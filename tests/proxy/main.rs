@@ -12,4 +12,5 @@ mod process;
 mod proxy_header;
 mod rig;
 mod smuggling;
+mod system_calls;
 mod websocket;

@@ -14,11 +14,11 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_elbws-proxy");
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// A running program, its stderr and the folder with its configuration.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     stderr: BufReader<std::process::ChildStderr>,
     folder: tempfile::TempDir,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Running {
@@ -27,7 +27,7 @@ impl Running {
     }
 
     /// Starts it by a shell's command, in which `$0` is the program.
-    fn start_by(command: &str, upstream: SocketAddr) -> Self {
+    pub(crate) fn start_by(command: &str, upstream: SocketAddr) -> Self {
         // The program is told a port, so a free one is found first.
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -60,6 +60,10 @@ impl Running {
 
     fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     fn configure(&self, yaml: &str) {

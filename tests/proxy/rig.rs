@@ -69,7 +69,12 @@ impl Backend {
 
     /// The next connection.
     pub(crate) async fn accept(&self) -> Peer {
-        Peer { stream: within(self.listener.accept()).await.unwrap().0, input: Vec::new() }
+        within(self.accept_whenever()).await
+    }
+
+    /// The next connection, however long it takes.
+    pub(crate) async fn accept_whenever(&self) -> Peer {
+        Peer { stream: self.listener.accept().await.unwrap().0, input: Vec::new() }
     }
 }
 
@@ -118,6 +123,14 @@ impl Peer {
             let so_far = String::from_utf8_lossy(&self.input[..before]).into_owned();
             assert!(read > 0, "the peer closed in the midst of a head: {so_far:?}");
         }
+    }
+
+    /// Reads a head; `None` once the peer has closed, however long that takes.
+    pub(crate) async fn head_or_end(&mut self) -> Option<String> {
+        if self.input.is_empty() && !matches!(self.stream.read_buf(&mut self.input).await, Ok(1..)) {
+            return None;
+        }
+        Some(self.head().await)
     }
 
     /// Reads so many bytes.
