@@ -19,6 +19,8 @@ pub mod cli;
 pub mod demo;
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(feature = "probe")]
+pub mod probe;
 #[cfg(feature = "provision")]
 pub mod provision;
 #[cfg(feature = "proxy")]

@@ -3,6 +3,8 @@
 #[cfg(feature = "provision")]
 mod apply;
 mod completions;
+#[cfg(all(feature = "local", feature = "provision", feature = "probe"))]
+mod demo;
 mod failure;
 mod globals;
 #[cfg(feature = "provision")]
@@ -12,6 +14,8 @@ mod local;
 mod man;
 #[cfg(feature = "provision")]
 mod plan;
+#[cfg(feature = "probe")]
+mod probe;
 #[cfg(feature = "provision")]
 mod proxy_protocol;
 #[cfg(feature = "provision")]
@@ -68,8 +72,12 @@ enum Command {
     /// Print the JSON Schema of the spec
     #[cfg(feature = "provision")]
     Schema,
+    #[cfg(feature = "probe")]
+    Probe(probe::Arguments),
     #[cfg(feature = "local")]
     Local(local::Arguments),
+    #[cfg(all(feature = "local", feature = "provision", feature = "probe"))]
+    Demo(demo::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -110,8 +118,12 @@ pub fn run() -> ExitCode {
         Command::Validate(arguments) => validate::run(&arguments, &cli.globals),
         #[cfg(feature = "provision")]
         Command::Schema => Ok(schema::run()),
+        #[cfg(feature = "probe")]
+        Command::Probe(arguments) => probe::run(&cli.globals, arguments),
         #[cfg(feature = "local")]
         Command::Local(arguments) => local::run(arguments),
+        #[cfg(all(feature = "local", feature = "provision", feature = "probe"))]
+        Command::Demo(arguments) => demo::run(&cli.globals, &arguments),
         Command::Completions(arguments) => Ok(completions::run(&arguments, Cli::command())),
         Command::Man(arguments) => man::run(&arguments, Cli::command()),
     };

@@ -1,5 +1,17 @@
 //! The demo: ws-chat, the application of the demo, and the stack that serves it on this machine.
 //!
-//! Owns what runs behind the load balancer; the load balancer itself is the local AWS's.
+//! Owns what runs on the demo's one instance, and the order in which everything starts and ends. The load
+//! balancer is the local AWS's, what is applied is a spec like any other, and the probe has the last word.
 
+#[cfg(all(feature = "provision", feature = "probe"))]
+mod account;
 pub mod chat;
+#[cfg(all(feature = "provision", feature = "probe"))]
+mod instance;
+#[cfg(all(feature = "provision", feature = "probe"))]
+mod stack;
+
+#[cfg(all(feature = "provision", feature = "probe"))]
+pub use account::CallError;
+#[cfg(all(feature = "provision", feature = "probe"))]
+pub use stack::{Demo, DemoError, Milestone, Options, start};

@@ -1,12 +1,14 @@
 """Two visitors chat at the WebSocket URL given, trusting the CA file given, if any.
 
-Further arguments are the address that the application must see, and headers to spoof: NAME=VALUE.
+Further arguments are the address that they come from, which the application must see, and headers to spoof:
+NAME=VALUE.
 """
 
 import asyncio
 import json
 import ssl
 import sys
+from urllib.parse import urlsplit
 
 import websockets
 
@@ -15,6 +17,9 @@ ca = sys.argv[2] if len(sys.argv) > 2 else None
 expected = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
 spoofed = [tuple(header.split("=", 1)) for header in sys.argv[4:]]
 options = {"ssl": ssl.create_default_context(cafile=ca)} if ca else {}
+if urlsplit(url).hostname.endswith(".localhost"):
+    # By RFC 6761 that is this machine; not every resolver knows.
+    options["host"] = "127.0.0.1"
 
 
 async def hear(visitor, kind):
@@ -25,7 +30,11 @@ async def hear(visitor, kind):
 
 def enter(name):
     return websockets.connect(
-        f"{url}?room=python&name={name}", additional_headers=spoofed, proxy=None, **options
+        f"{url}?room=python&name={name}",
+        additional_headers=spoofed,
+        local_addr=(expected, 0),
+        proxy=None,
+        **options,
     )
 
 

@@ -112,6 +112,7 @@ async fn visitors_of_a_room_hear_each_other() {
         assert!(line["at"].as_str().unwrap().ends_with('Z'), "{line}");
     }
     bob.0.close(None).await.unwrap();
+    assert!(matches!(within(bob.0.next()).await, Some(Ok(Message::Close(_)))), "a close is answered");
     assert_eq!(ann.hear().await["type"], "leave");
 
     let mut eve = Visitor::enter(&server, "?room=tea", &[]).await;

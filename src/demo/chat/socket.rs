@@ -45,8 +45,10 @@ pub(super) async fn upgrade(
 
 /// Why a conversation ends.
 enum End {
-    /// The visitor is gone, or has closed.
+    /// The visitor is gone.
     Gone,
+    /// The visitor closes.
+    Closed,
     /// We close, with this code and reason.
     Close(u16, &'static str),
 }
@@ -57,6 +59,8 @@ async fn talk(mut socket: WebSocket, mut seat: Seat, mut stop: watch::Receiver<b
     drop(seat);
     match end {
         End::Gone => {}
+        // The answer leaves with the next read; a visitor who does not take it in time is cut off.
+        End::Closed => drop(tokio::time::timeout(PATIENCE, finish(&mut socket)).await),
         End::Close(code, reason) => close(socket, code, reason).await,
     }
 }
@@ -75,7 +79,8 @@ async fn converse(socket: &mut WebSocket, seat: &mut Seat, stop: &mut watch::Rec
                 Some(Ok(Message::Binary(_))) => return End::Close(close_code::UNSUPPORTED, "text only"),
                 // Pings are answered by the library.
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(_))) | None => return End::Gone,
+                Some(Ok(Message::Close(_))) => return End::Closed,
+                None => return End::Gone,
                 Some(Err(error)) => return broken(error),
             },
             line = seat.lines.recv() => match line {
@@ -114,12 +119,17 @@ async fn send(socket: &mut WebSocket, text: Utf8Bytes) -> bool {
     matches!(tokio::time::timeout(PATIENCE, socket.send(Message::Text(text))).await, Ok(Ok(())))
 }
 
+/// Reads to the end of the connection.
+async fn finish(socket: &mut WebSocket) {
+    while let Some(Ok(_)) = socket.recv().await {}
+}
+
 /// Closes, and waits until the visitor has closed as well.
 async fn close(mut socket: WebSocket, code: u16, reason: &str) {
     let frame = CloseFrame { code, reason: reason.into() };
     let farewell = async {
         if socket.send(Message::Close(Some(frame))).await.is_ok() {
-            while let Some(Ok(_)) = socket.recv().await {}
+            finish(&mut socket).await;
         }
     };
     // A visitor who does not answer in time is cut off.

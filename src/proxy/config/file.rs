@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ struct File {
     #[serde(default)]
     trusted: Vec<IpNet>,
     scheme_by_port: Option<BTreeMap<u16, SchemeField>>,
+    https_port: Option<NonZeroU16>,
     #[serde(default)]
     redirect_http: bool,
     hsts: Option<Hsts>,
@@ -149,6 +150,7 @@ pub(super) fn parse(yaml: &str) -> Result<Config, ConfigError> {
         },
         trusted: file.trusted,
         scheme_by_port: schemes.into_iter().map(|(port, scheme)| (port, scheme.into())).collect(),
+        https_port: file.https_port.map(NonZeroU16::get),
         hsts: file.hsts.map(|hsts| hsts.value()),
         routes,
         limits,
@@ -378,5 +380,11 @@ mod tests {
     fn redirects_name_the_https_port_where_it_is_not_443() {
         let config = parse(&format!("{SMALLEST}scheme_by_port: {{ 8443: https, 8080: http }}\n")).unwrap();
         assert_eq!(config.https_port(), Some(8443));
+        // Ports that are mapped on the way are not those that the load balancer knows.
+        let config = parse(&format!("{SMALLEST}https_port: 8443\n")).unwrap();
+        assert_eq!(config.https_port(), Some(8443));
+        let config =
+            parse(&format!("{SMALLEST}https_port: 443\nscheme_by_port: {{ 8443: https }}\n")).unwrap();
+        assert_eq!(config.https_port(), None);
     }
 }

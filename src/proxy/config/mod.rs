@@ -34,6 +34,8 @@ pub struct Config {
     pub trusted: Vec<IpNet>,
     /// The visitor's scheme by the port that the visitor connected to.
     pub scheme_by_port: BTreeMap<u16, Scheme>,
+    /// The port that visitors find https on, where it is not the load balancer's own.
+    pub https_port: Option<u16>,
     /// The `Strict-Transport-Security` value for visitors that came over https.
     pub hsts: Option<String>,
     /// Where requests go; the longest path wins.
@@ -189,6 +191,9 @@ impl Config {
     /// The port that redirects to https name in their URL; `None` where it is 443.
     #[must_use]
     pub fn https_port(&self) -> Option<u16> {
+        if let Some(port) = self.https_port {
+            return (port != 443).then_some(port);
+        }
         let mut https = self.scheme_by_port.iter().filter(|(_, scheme)| **scheme == Scheme::Https);
         let ports = || self.scheme_by_port.get(&443) == Some(&Scheme::Https);
         if ports() { None } else { https.next().map(|(port, _)| *port) }

@@ -1,0 +1,100 @@
+//! `elbws demo`: the whole setup on this machine, until Ctrl-C.
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::failure::{Exit, Failure};
+use super::globals::{Globals, Output};
+use crate::demo::{DemoError, Options, start};
+use crate::report;
+
+/// Run the whole setup on this machine: local AWS, load balancer, proxy and a chat to try it with
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Type of the load balancer
+    #[arg(long = "type", value_enum, default_value = "classic", value_name = "TYPE")]
+    kind: Kind,
+    /// Added to every port of the load balancer and the instance to get the one on this machine
+    #[arg(long, value_name = "N", default_value_t = 8000)]
+    port_offset: u16,
+}
+
+/// The types of load balancers that the demo has.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    /// A Classic load balancer: SSL to TCP with PROXY protocol
+    Classic,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+        }
+    }
+}
+
+impl From<DemoError> for Failure {
+    fn from(error: DemoError) -> Self {
+        let hint = match &error {
+            DemoError::Offset | DemoError::PortInUse { .. } => {
+                Some("end what listens there (another demo?), or move all ports by --port-offset")
+            }
+            DemoError::Chat { .. } | DemoError::ProxyBind(_) => {
+                Some("the instance's address is in 127.64.0.0/16: this machine must have all of 127.0.0.0/8")
+            }
+            _ => None,
+        };
+        Self { hint: hint.map(str::to_owned), error: error.into(), exit: Exit::Failed }
+    }
+}
+
+/// Starts the demo, and keeps it up until Ctrl-C or SIGTERM.
+pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(globals, arguments))
+}
+
+async fn serve(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
+    let mut ended = async || {
+        tokio::select! {
+            _ = interrupt.recv() => Exit::Interrupted,
+            _ = terminate.recv() => Exit::Done,
+        }
+    };
+    let (messages, mut told) = mpsc::unbounded_channel::<String>();
+    let printer = tokio::spawn(async move {
+        while let Some(message) = told.recv().await {
+            report::message(&message);
+        }
+    });
+    let begun = std::time::Instant::now();
+    let mut tell = |milestone: crate::demo::Milestone<'_>| report::demo::milestone(&milestone);
+    let starting = start(Options { port_offset: arguments.port_offset, messages }, &mut tell);
+    let demo = tokio::select! {
+        started = Box::pin(starting) => started?,
+        // What was started ends with the process.
+        exit = ended() => return Ok(exit),
+    };
+    match globals.output {
+        Output::Json => report::result(&report::demo::json(&demo, arguments.kind.name())),
+        Output::Text | Output::Markdown => report::result(&report::demo::text(&demo, begun.elapsed())),
+    }
+    let exit = ended().await;
+    report::message("taking everything down");
+    tokio::select! {
+        () = demo.stop() => {}
+        // A second signal does not wait.
+        _ = ended() => return Ok(exit),
+    }
+    // The local AWS, which held the other end, is gone.
+    let _ = printer.await;
+    Ok(exit)
+}

@@ -1,0 +1,100 @@
+//! A running demo, and what is run against it.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A demo that runs until it is stopped or dropped.
+pub(crate) struct Running {
+    child: Child,
+    /// What it printed.
+    pub(crate) line: Value,
+}
+
+fn elbws() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_elbws"));
+    command.kill_on_drop(true).stdin(Stdio::null());
+    command
+}
+
+/// An offset with which the load balancer's and the instance's ports are free.
+fn free_offset() -> u16 {
+    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let spread = u16::try_from(std::process::id() % 20_000).unwrap();
+    (0..1000)
+        .map(|step| 20_000 + (spread + step * 17) % 20_000)
+        .find(|offset| [80, 443].iter().all(|port| free(port + offset)))
+        .expect("an offset whose ports are free")
+}
+
+impl Running {
+    pub(crate) async fn start() -> Self {
+        let mut child = elbws()
+            .args(["demo", "--output", "json", "--port-offset", &free_offset().to_string()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("ready within a minute");
+        let line = line.unwrap().expect("a line when it is ready");
+        Self { child, line: serde_json::from_str(&line).unwrap() }
+    }
+
+    /// Runs `elbws probe` and returns its exit code and its report.
+    pub(crate) async fn probe(&self, arguments: &[&str]) -> (i32, Value) {
+        let mut command = elbws();
+        let run = command.args(["probe", "--output", "json"]).args(arguments).output();
+        let output = tokio::time::timeout(PATIENCE, run).await.expect("probed within a minute").unwrap();
+        let report = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code().unwrap(), report)
+    }
+
+    /// Switches the PROXY protocol of the instance port.
+    pub(crate) async fn switch(&self, verb: &str) {
+        let name = self.line["load_balancer"].as_str().unwrap();
+        let endpoint = self.line["endpoint_url"].as_str().unwrap();
+        let mut command = elbws();
+        let run = command
+            .args([verb, "--port", "80", "--load-balancer", name, "--local", "--endpoint-url", endpoint])
+            .output();
+        let output = tokio::time::timeout(PATIENCE, run).await.expect("switched within a minute").unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Ends it as Ctrl-C does, and checks that nothing is left of it.
+    pub(crate) async fn stop(mut self) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap());
+        kill(pid, Signal::SIGINT).unwrap();
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("ended").unwrap();
+        assert_eq!(status.code(), Some(130));
+        let ca = Path::new(self.line["ca"].as_str().unwrap());
+        assert!(!ca.parent().unwrap().exists(), "the state directory is removed");
+    }
+}
+
+/// The Python in which `check` runs, if there is one: with the peer that is called `name`.
+pub(crate) async fn python(name: &str, check: &str) -> Option<PathBuf> {
+    let venv = std::env::var_os("ELBWS_TEST_VENV")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/venv"), PathBuf::from);
+    let python = venv.join("bin/python");
+    let checked = Command::new(&python).args(["-c", check]).output().await;
+    let found = checked.is_ok_and(|output| output.status.success());
+    if !found {
+        assert!(
+            std::env::var_os("ELBWS_REQUIRE_PEERS").is_none_or(|value| value != "1"),
+            "{name} is not installed in {}",
+            venv.display()
+        );
+        println!("skipped: {name} is not installed in {}", venv.display());
+    }
+    found.then_some(python)
+}
