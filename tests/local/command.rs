@@ -32,6 +32,19 @@ fn signals_end_it_with_their_exit_codes() {
 }
 
 #[test]
+fn the_authority_is_named_and_there_before_anything_is_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = elbws(&["--port", "0", "--state", directory.path().to_str().unwrap()]).spawn().unwrap();
+    let authority = directory.path().join("ca.pem");
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let named = lines.map(Result::unwrap).find(|line| line.contains("the authority in"));
+    assert!(named.unwrap().ends_with(authority.to_str().unwrap()));
+    assert!(std::fs::read_to_string(&authority).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_busy_port_is_an_error_with_a_hint() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = other.local_addr().unwrap().port();

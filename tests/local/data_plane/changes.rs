@@ -1,12 +1,13 @@
 //! Changes by API call, and what they do to connections that are open.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use elbws::local::Config;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::rig::{OFFSET, Rig, eventually, tls, within};
+use super::rig::{OFFSET, Rig, eventually, free_port, tls, within};
 
 /// Sends a byte each way.
 async fn echoes<A, B>(client: &mut A, served: &mut B)
@@ -234,4 +235,52 @@ async fn a_restart_serves_what_was_there() {
     let stream = TcpStream::connect(address).await.unwrap();
     let mut client = tls(authority, "chat.example.com", stream).await.unwrap();
     echoes(&mut client, &mut instance.accept().await).await;
+}
+
+#[tokio::test]
+async fn a_port_that_something_else_has_is_told_of_and_taken_when_it_is_free() {
+    let (told, mut messages) = tokio::sync::mpsc::unbounded_channel();
+    let rig = Rig::with(Config { assume_healthy: true, messages: Some(told), ..Config::default() });
+    let instance = rig.launch().await;
+    let localhost = IpAddr::from([127, 0, 0, 1]);
+    let other = std::net::TcpListener::bind((localhost, free_port(localhost))).unwrap();
+    let taken = other.local_addr().unwrap();
+    let port = taken.port() - OFFSET;
+    let address = rig.create("TCP/TCP", port, &[&instance]).await;
+    let said = eventually(|| messages.try_recv().ok()).await;
+    assert!(
+        said.starts_with(&format!("cannot listen on {taken} for port {port} of load balancer chat: ")),
+        "{said}"
+    );
+    assert!(!rig.addresses(port).contains(&taken));
+    let _client = (TcpStream::connect(address).await.unwrap(), instance.accept().await);
+    drop(other);
+    eventually(|| rig.addresses(port).contains(&taken).then_some(())).await;
+    let _client = (TcpStream::connect(taken).await.unwrap(), instance.accept().await);
+}
+
+#[tokio::test]
+async fn localhost_passes_to_the_next_load_balancer_that_has_the_port() {
+    let rig = Rig::start();
+    let instance = rig.launch().await;
+    let localhost = [127, 0, 0, 1].into();
+    let free = SocketAddr::new(localhost, free_port(localhost));
+    let port = free.port() - OFFSET;
+    let first = rig.create("TCP/TCP", port, &[&instance]).await;
+    rig.elb(&format!(
+        "Action=CreateLoadBalancer&LoadBalancerName=later&AvailabilityZones.member.1=us-east-1a\
+         &Listeners.member.1.Protocol=tcp&Listeners.member.1.LoadBalancerPort={port}&Listeners.member.1.InstancePort=80"
+    ));
+    let later = || {
+        let balancers = rig.server.admin("GET", "/_elbws/load-balancers", "").json();
+        let later = balancers.as_array().unwrap().iter().find(|one| one["name"] == "later").unwrap();
+        later["listeners"][0]["addresses"]
+            .as_array()
+            .map(|addresses| (addresses[0].clone(), addresses.contains(&free.to_string().into())))
+    };
+    let (own, has_localhost) = eventually(later).await;
+    assert_ne!(own, first.to_string());
+    assert!(!has_localhost, "the first has it");
+    rig.elb("Action=DeleteLoadBalancer&LoadBalancerName=chat");
+    eventually(|| later().filter(|(_, has_localhost)| *has_localhost)).await;
 }

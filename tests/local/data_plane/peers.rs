@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::rig::{Instance, OFFSET, Rig, eventually, line, within};
+use super::rig::{Instance, OFFSET, Rig, eventually, free_port, line, within};
 
 /// The program's path; without it the test is skipped, unless `ELBWS_REQUIRE_PEERS=1` makes that a failure.
 fn find(name: &str) -> Option<PathBuf> {
@@ -50,11 +50,6 @@ async fn haproxy(binary: &Path, folder: &Path, frontend: &str, listens: SocketAd
     })
     .await;
     program
-}
-
-/// A port that nobody has at the moment.
-fn free_port(address: IpAddr) -> u16 {
-    std::net::TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port()
 }
 
 fn header(from: SocketAddr, to: SocketAddr) -> String {

@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,14 @@ pub(super) async fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(begun.elapsed() < DEADLINE, "within the deadline");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// A port that nobody has at the moment, and that no connection is given by chance: it lies below those.
+pub(super) fn free_port(address: IpAddr) -> u16 {
+    let random = RandomState::new().build_hasher().finish();
+    let mut ports =
+        (0..10_000_u64).map(|step| u16::try_from(20_000 + random.wrapping_add(step) % 10_000).unwrap());
+    ports.find(|port| std::net::TcpListener::bind((address, *port)).is_ok()).expect("a free port")
 }
 
 /// What a stream brings up to the end of a line.
