@@ -330,7 +330,7 @@ mod tests {
         refused(
             "tunel_idle: 5m",
             "unknown field `tunel_idle`, expected one of `listen`, `health`, `metrics`, `accept`, `trusted`, \
-             `scheme_by_port`, `redirect_http`, `hsts`, `routes`, `header_timeout`, `request_timeout`, \
+             `scheme_by_port`, `https_port`, `redirect_http`, `hsts`, `routes`, `header_timeout`, `request_timeout`, \
              `connect_timeout`, `keep_alive`, `tunnel_idle`, `drain`, `ping_interval`, `ping_backend`, `max_head`, `workers`, \
              `max_connections`, `max_connections_per_client`, `max_tunnels`, `access_log`, `access_log_format`, \
              `health_while_draining`, `reason_header` at 3:1 (did you mean `tunnel_idle`?)",
