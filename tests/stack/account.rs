@@ -21,6 +21,7 @@ pub(crate) const REGION: &str = "us-east-1";
 
 pub(crate) struct Account {
     pub(crate) server: Server,
+    region: String,
     runtime: Runtime,
 }
 
@@ -36,8 +37,14 @@ pub(crate) struct Call {
 impl Account {
     /// Starts an account in which running instances count as healthy.
     pub(crate) fn start() -> Self {
+        Self::start_in(REGION)
+    }
+
+    /// The same, called in another region.
+    pub(crate) fn start_in(region: &str) -> Self {
         Self {
             server: Server::start(Config { assume_healthy: true, ..Config::default() }),
+            region: region.to_owned(),
             runtime: Runtime::new().unwrap(),
         }
     }
@@ -49,7 +56,7 @@ impl Account {
     /// Makes clients that have called nothing yet.
     pub(crate) fn clients(&self) -> Clients {
         self.run(Clients::new(ClientOptions {
-            region: Some(REGION.to_owned()),
+            region: Some(self.region.clone()),
             endpoint_url: Some(format!("http://{}", self.server.address)),
             local: true,
             ..ClientOptions::default()
@@ -58,13 +65,13 @@ impl Account {
     }
 
     pub(crate) fn ec2(&self, form: &str) -> String {
-        let response = self.server.query(REGION, EC2, form);
+        let response = self.server.query(&self.region, EC2, form);
         assert_eq!(response.status, 200, "{form}: {}", response.body);
         response.body
     }
 
     pub(crate) fn elb(&self, form: &str) -> String {
-        let response = self.server.query(REGION, ELB, form);
+        let response = self.server.query(&self.region, ELB, form);
         assert_eq!(response.status, 200, "{form}: {}", response.body);
         response.body
     }
@@ -84,22 +91,32 @@ impl Account {
 
     /// Imports a certificate for `domain` that belongs to no stack, and returns its ARN.
     pub(crate) fn certificate(&self, domain: &str) -> String {
-        let pair = rcgen::generate_simple_self_signed([domain.to_owned()]).unwrap();
-        let encoded = |text: &str| base64(text.as_bytes());
-        let body = format!(
-            r#"{{"Certificate":"{}","PrivateKey":"{}"}}"#,
-            encoded(&pair.cert.pem()),
-            encoded(&pair.signing_key.serialize_pem())
-        );
-        let authorization = signed(REGION, "acm");
+        self.certificate_until(domain, 4000)
+    }
+
+    /// The same, expiring with the year's first day.
+    pub(crate) fn certificate_until(&self, domain: &str, year: i32) -> String {
+        let (certificate, private_key) = self_signed(domain, year);
+        let body = serde_json::json!({
+            "Certificate": base64(certificate.as_bytes()),
+            "PrivateKey": base64(private_key.as_bytes()),
+        });
+        let response: serde_json::Value =
+            serde_json::from_str(&self.acm("ImportCertificate", &body.to_string())).unwrap();
+        response["CertificateArn"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn acm(&self, operation: &str, body: &str) -> String {
+        let authorization = signed(&self.region, "acm");
+        let target = format!("CertificateManager.{operation}");
         let headers = [
             ("authorization", authorization.as_str()),
-            ("x-amz-target", "CertificateManager.ImportCertificate"),
+            ("x-amz-target", target.as_str()),
             ("content-type", "application/x-amz-json-1.1"),
         ];
-        let response = self.server.send("POST", "/", &headers, &body).unwrap();
+        let response = self.server.send("POST", "/", &headers, body).unwrap();
         assert_eq!(response.status, 200, "{}", response.body);
-        response.json()["CertificateArn"].as_str().unwrap().to_owned()
+        response.body
     }
 
     pub(crate) fn faults(&self, rules: &str) {
@@ -186,14 +203,8 @@ impl Account {
         let load_balancers = self.elb("Action=DescribeLoadBalancers");
         let groups = self.ec2("Action=DescribeSecurityGroups");
         let rules = self.ec2("Action=DescribeSecurityGroupRules");
-        let authorization = signed(REGION, "acm");
-        let headers = [
-            ("authorization", authorization.as_str()),
-            ("x-amz-target", "CertificateManager.ListCertificates"),
-            ("content-type", "application/x-amz-json-1.1"),
-        ];
         let all = r#"{"Includes":{"keyTypes":["RSA_2048","EC_prime256v1"]}}"#;
-        let certificates = self.server.send("POST", "/", &headers, all).unwrap();
+        let certificates = self.acm("ListCertificates", all);
         let listed = |body: &str, open: &str| -> Vec<String> {
             body.split(open)
                 .skip(1)
@@ -204,9 +215,18 @@ impl Account {
         contents.extend(listed(&load_balancers, "<LoadBalancerName>"));
         contents.extend(listed(&groups, "<groupId>"));
         contents.extend(listed(&rules, "<securityGroupRuleId>"));
-        contents.extend(listed(&certificates.body, "\"CertificateArn\":\""));
+        contents.extend(listed(&certificates, "\"CertificateArn\":\""));
         contents
     }
+}
+
+/// Makes a certificate that expires with the year's first day, and its key, both PEM.
+pub(crate) fn self_signed(domain: &str, year: i32) -> (String, String) {
+    let mut params = rcgen::CertificateParams::new([domain.to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(year, 1, 1);
+    params.distinguished_name.push(rcgen::DnType::CommonName, domain);
+    let key = rcgen::KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
 /// Reads a spec to the stack that it desires; its files are looked for in `directory`.

@@ -2,12 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod account;
+mod changes;
 #[allow(dead_code, reason = "the tests of the local AWS use all of it")]
 #[path = "../local/client.rs"]
 mod client;
+mod convergence;
 mod execute;
 mod moto;
 mod observe;
 mod proxy_protocol;
 mod schema;
 mod specs;
+mod stacks;
+mod world;

@@ -66,9 +66,6 @@ async fn one_of_acm(
         Some(CertificateSource::Domain(domain)) => covering(clients, summary, domain).await?,
         Some(CertificateSource::Files(_)) | None => None,
     };
-    if selected.is_some() && summary.in_use {
-        return Ok(selected);
-    }
     if !may_be_ours(stack, summary, listening) {
         return Ok(selected);
     }

@@ -1,11 +1,14 @@
 //! Which certificate the secure listeners get, and the imports and deletions that follow from it.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::failure::PlanError;
 use super::fields::changed;
 use super::order::{After, Draft, DraftStep};
 use super::scene::certificate_key;
+use super::security_group::prefixed;
 use super::{Action, Disruption, IamName, Operation, Reference, TagChange};
 use crate::provision::resource::{
     Certificate, CertificateFiles, CertificateSource, CertificateStore, Kind, Observed, ResourceKey, Stack,
@@ -79,7 +82,8 @@ fn import(stack: &Stack, observed: &Observed, files: &CertificateFiles, draft: &
     let desired = form(Some(&files.fingerprint), &files.domains);
     if let Some(current) = current {
         if let Some(change) = TagChange::between(&current.tags, &tags) {
-            draft.change(Action::Update, &key, changed(Some(&current.tags), Some(&tags)), Disruption::None);
+            let fields = prefixed("tags", changed(Some(&current.tags.without_reserved()), Some(&tags)));
+            draft.change(Action::Update, &key, fields, Disruption::None);
             let operation = Operation::TagCertificate { arn: current.arn.clone(), tags: change };
             draft.step(DraftStep::new(operation, &key));
         }
@@ -121,6 +125,8 @@ fn import(stack: &Stack, observed: &Observed, files: &CertificateFiles, draft: &
     }
 }
 
+/// The names are sorted: ACM lists the subject first, a file in the order of its own.
 fn form(fingerprint: Option<&str>, domains: &[String]) -> serde_json::Value {
+    let domains: BTreeSet<&String> = domains.iter().collect();
     json!({ "fingerprint": fingerprint, "domains": domains })
 }

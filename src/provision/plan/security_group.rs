@@ -217,14 +217,14 @@ fn plan_admission(
     if missing.is_empty() && stale.is_empty() {
         return;
     }
-    let before: Vec<String> = ours.iter().map(|rule| rule.from_port.to_string()).collect();
+    let fields = admission_fields(&ours, ports, source);
     let action = match (ours.is_empty(), ports.is_empty()) {
         (true, _) => Action::Create,
         (false, true) => Action::Delete,
         (false, false) => Action::Update,
     };
     let disruption = if stale.is_empty() { Disruption::None } else { Disruption::NewConnections };
-    draft.change(action, &key, vec![field("ports", before, ports)], disruption);
+    draft.change(action, &key, fields, disruption);
     if !missing.is_empty() {
         let rules = missing.into_iter().map(|port| NewRule { port, source: source.clone() }).collect();
         let operation = Operation::AuthorizeIngress {
@@ -248,6 +248,28 @@ fn plan_admission(
             After::EveryMade(Kind::LoadBalancer),
         ]));
     }
+}
+
+/// Says what differs between `ours`, the rules that there are, and those for `ports` from `source`.
+fn admission_fields(ours: &[&&GroupRule], ports: &BTreeSet<u16>, source: &NewRuleSource) -> Vec<FieldChange> {
+    let mut fields = Vec::new();
+    let before: BTreeSet<i32> = ours.iter().map(|rule| rule.from_port).collect();
+    let after: BTreeSet<i32> = ports.iter().copied().map(i32::from).collect();
+    if before != after {
+        fields.push(field("ports", before, after));
+    }
+    let others: BTreeSet<&RuleSource> =
+        ours.iter().map(|rule| &rule.source).filter(|found| !source.is(found)).collect();
+    if !others.is_empty() && !ports.is_empty() {
+        let others: Vec<String> = others.into_iter().map(ToString::to_string).collect();
+        fields.push(field("source", others, [describe_source(source)]));
+    }
+    if fields.is_empty() {
+        let wanted = ports.iter().map(|port| NewRule { port: *port, source: source.clone() });
+        let wanted = described(wanted.map(|rule| describe_new(&rule)));
+        fields.push(field("rules", described(ours.iter().map(|rule| describe(rule))), wanted));
+    }
+    fields
 }
 
 /// Chooses groups so that every instance has one: first those that have the rule already, then, one at a
@@ -302,11 +324,14 @@ fn describe(rule: &GroupRule) -> String {
 }
 
 fn describe_new(rule: &NewRule) -> String {
-    let source = match &rule.source {
+    format!("tcp {} from {}", rule.port, describe_source(&rule.source))
+}
+
+fn describe_source(source: &NewRuleSource) -> &str {
+    match source {
         NewRuleSource::Cidr(range) => range,
         NewRuleSource::Group(group) => super::fields::shown(group),
-    };
-    format!("tcp {} from {source}", rule.port)
+    }
 }
 
 fn described(rules: impl Iterator<Item = String>) -> Vec<String> {
