@@ -7,6 +7,7 @@ mod changes;
 #[path = "../local/client.rs"]
 mod client;
 mod convergence;
+mod disturbed;
 mod execute;
 mod moto;
 mod observe;

@@ -14,7 +14,7 @@ const BUDGET: usize = 12;
 fn the_blog_post_s_stack_is_observed_in_at_most_twelve_calls() {
     let account = Account::start();
     account.instance("ws-chat");
-    account.certificate("chat.example.com");
+    account.acm("RequestCertificate", r#"{"DomainName":"chat.example.com"}"#);
     let stack = stack(BLOG);
 
     account.forget_calls();

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use elbws::provision::plan::{Change, Plan};
 use elbws::provision::resource::Stack;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::account::{Account, REGION, between, self_signed, stack_in};
@@ -171,6 +172,32 @@ impl World {
         plan.changes.iter().map(describe).collect()
     }
 
+    /// Returns what is observed of a stack in a form that is the same in every account: ids give way to names.
+    pub(crate) fn state(&self, stack: &Stack) -> Value {
+        let observed = self.account.observe(stack);
+        let mut text = serde_json::to_string(&observed).unwrap();
+        for (name, id) in &self.names {
+            text = text.replace(id, name);
+        }
+        for group in &observed.security_groups {
+            text = text.replace(&group.id, &group.name);
+        }
+        for certificate in &observed.certificates {
+            if let Some(fingerprint) = &certificate.fingerprint {
+                text = text.replace(&certificate.arn, fingerprint);
+            }
+        }
+        for rule in &observed.rules {
+            text = text.replace(&rule.id, "rule");
+        }
+        for balancer in &observed.load_balancers {
+            text = text.replace(&balancer.dns_name, "name");
+        }
+        let mut state = serde_json::from_str(&text).unwrap();
+        sort(&mut state);
+        state
+    }
+
     /// Describes all that is in the account, one fact a line.
     pub(crate) fn everything(&self) -> Vec<String> {
         let mut facts: Vec<String> = Vec::new();
@@ -194,8 +221,7 @@ impl World {
             facts.extend(lines(name, &self.iam(&tags)));
         }
         let all = r#"{"Includes":{"keyTypes":["RSA_2048","EC_prime256v1"]}}"#;
-        let listed: serde_json::Value =
-            serde_json::from_str(&self.account.acm("ListCertificates", all)).unwrap();
+        let listed: Value = serde_json::from_str(&self.account.acm("ListCertificates", all)).unwrap();
         for certificate in listed["CertificateSummaryList"].as_array().unwrap() {
             let arn = serde_json::json!({ "CertificateArn": certificate["CertificateArn"] });
             facts.push(certificate.to_string());
@@ -203,6 +229,18 @@ impl World {
         }
         assert!(facts.len() > 100, "{facts:?}");
         facts
+    }
+}
+
+/// Puts every list in order: ids, by which they were sorted, have given way to names.
+fn sort(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.iter_mut().for_each(sort);
+            items.sort_by_key(Value::to_string);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(sort),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -15,7 +15,7 @@ use super::resource::{
 
 /// Reads what there is of `stack` and of its surroundings.
 ///
-/// That takes three rounds of calls, and for a stack that exists 11 calls in all; more only where instances
+/// That takes three rounds of calls, and for a stack that exists 12 calls in all; more only where instances
 /// are selected both by id and by tag, where certificates were imported into ACM, and after a rename.
 pub async fn observe(clients: &Clients, stack: &Stack) -> Result<Observed, AwsError> {
     let name = &stack.load_balancer.name;
