@@ -6,6 +6,7 @@ mod changes;
 #[allow(dead_code, reason = "the tests of the local AWS use all of it")]
 #[path = "../local/client.rs"]
 mod client;
+mod command;
 mod convergence;
 mod disturbed;
 mod execute;
@@ -13,6 +14,7 @@ mod moto;
 mod observe;
 mod proxy_protocol;
 mod schema;
+mod simultaneous;
 mod specs;
 mod stacks;
 mod world;
