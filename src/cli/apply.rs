@@ -11,7 +11,7 @@ use super::globals::{Globals, Output};
 use super::plan::adoption;
 use super::session::{self, Session, unplannable};
 use super::spec_file::{self, Files};
-use crate::provision::execute::{Outcome, events, execute, wait_in_service};
+use crate::provision::execute::{ExecuteError, Outcome, events, execute, wait_in_service};
 use crate::provision::plan::{self, Plan, SavedPlan, SavedPlanError};
 use crate::provision::resource::Stack;
 use crate::provision::spec::Seconds;
@@ -247,6 +247,12 @@ async fn await_targets(
         .await
     };
     let (result, ()) = tokio::join!(wait, progress.follow(receiver));
-    result?;
-    Ok(())
+    result.map_err(|error| match error {
+        ExecuteError::Interrupted => Failure {
+            error: anyhow!("interrupted: the stack is built, but not every target is in service yet"),
+            hint: Some("elbws status SPEC --watch shows the targets".to_owned()),
+            exit: Exit::Interrupted,
+        },
+        error => error.into(),
+    })
 }
