@@ -1,5 +1,7 @@
 //! `elbws demo`: the whole setup on this machine, until Ctrl-C.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
@@ -7,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
-use crate::demo::{DemoError, Options, start};
+use crate::demo::{Demo, DemoError, Milestone, Options, start};
 use crate::report;
 
 /// Run the whole setup on this machine: local AWS, load balancer, proxy and a chat to try it with
@@ -76,7 +78,7 @@ async fn serve(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure
         }
     });
     let begun = std::time::Instant::now();
-    let mut tell = |milestone: crate::demo::Milestone<'_>| report::demo::milestone(&milestone);
+    let mut tell = |reached: Milestone<'_>| milestone(&reached);
     let starting = start(Options { port_offset: arguments.port_offset, messages }, &mut tell);
     let demo = tokio::select! {
         started = Box::pin(starting) => started?,
@@ -84,8 +86,8 @@ async fn serve(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure
         exit = ended() => return Ok(exit),
     };
     match globals.output {
-        Output::Json => report::result(&report::demo::json(&demo, arguments.kind.name())),
-        Output::Text | Output::Markdown => report::result(&report::demo::text(&demo, begun.elapsed())),
+        Output::Json => report::result(&json(&demo, arguments.kind.name())),
+        Output::Text | Output::Markdown => report::result(&text(&demo, begun.elapsed())),
     }
     let exit = ended().await;
     report::message("taking everything down");
@@ -97,4 +99,54 @@ async fn serve(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure
     // The local AWS, which held the other end, is gone.
     let _ = printer.await;
     Ok(exit)
+}
+
+/// Writes a milestone to stderr.
+fn milestone(milestone: &Milestone<'_>) {
+    match milestone {
+        Milestone::LocalAws { endpoint } => report::message(&format!("✓ the local AWS serves on {endpoint}")),
+        Milestone::Instance { id, address } => report::message(&format!(
+            "✓ instance {id} at {address} runs ws-chat (ports 8000 and 9000) and elbws-proxy (ports 80 and 8081)"
+        )),
+        Milestone::Applied { spec, steps } => {
+            report::message(&format!("✓ {spec} is applied: {steps} steps"));
+        }
+        Milestone::InService => report::message("✓ the instance is in service"),
+        Milestone::Probed(step) => report::message(report::probe::step(step).trim_end()),
+    }
+}
+
+/// Returns how to try it, for people.
+fn text(demo: &Demo, elapsed: Duration) -> String {
+    let Demo { url, websocket, http_url, ca, endpoint, load_balancer, .. } = demo;
+    let ca = ca.display();
+    format!(
+        "\nready after {:.1} s: open it in two windows and chat through load balancer {load_balancer}\n\n\
+         \x20 page       {url}\n\
+         \x20 WebSocket  {websocket}\n\
+         \x20 over http  {http_url} (redirects)\n\
+         \x20 CA         {ca}\n\n\
+         The certificate is signed by the demo's own CA: accept the browser's warning, or trust the CA:\n\
+         \x20 curl --cacert {ca} {url}\n\
+         \x20 elbws probe '{websocket}' --ca {ca} --hold 90s\n\n\
+         Look at what was built, or break it, from another terminal:\n\
+         \x20 export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1\n\
+         \x20 elbws disable-proxy-protocol --load-balancer {load_balancer} --port 80\n\n\
+         Ctrl-C takes everything down.\n",
+        elapsed.as_secs_f64()
+    )
+}
+
+/// Returns the same for programs: one line.
+fn json(demo: &Demo, kind: &str) -> String {
+    let line = serde_json::json!({
+        "url": demo.url,
+        "websocket": demo.websocket,
+        "http_url": demo.http_url,
+        "ca": demo.ca,
+        "load_balancer": demo.load_balancer,
+        "type": kind,
+        "endpoint_url": demo.endpoint,
+    });
+    format!("{line}\n")
 }

@@ -3,8 +3,6 @@
 //! Results go to stdout, progress and messages to stderr. A closed pipe is no error: who read it has enough. A
 //! result that could not be written for another reason (a full disk) is remembered; see [`result_is_lost`].
 
-#[cfg(all(feature = "local", feature = "provision", feature = "probe"))]
-pub(crate) mod demo;
 #[cfg(feature = "provision")]
 pub(crate) mod plan;
 #[cfg(feature = "probe")]
