@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "event",
         ],
     ),
-    ("report", &["plan", "event", "probe", "demo", "resource", "spec", "proxy_protocol", "aws"]),
+    ("report", &["plan", "event", "probe", "resource", "spec", "proxy_protocol", "aws"]),
 ];
 
 /// The wings under `src/` whose parts are modules of their own in the table.

@@ -67,6 +67,18 @@ impl<'a> Listeners<'a> {
                         .hint("give each listener of a load balancer a port of its own");
                 item.at("port").report(problems, refusal);
             }
+            // AWS: the Listener type of the Elastic Load Balancing API, InstanceProtocol.
+            if let Some((first, other)) = self.sound().take_while(|(i, _)| *i < at).find(|(_, l)| {
+                l.instance_port == listener.instance_port
+                    && l.instance_protocol.is_secure() != listener.instance_protocol.is_secure()
+            }) {
+                let refusal = Refusal::new(format!(
+                    "{} to instance port {}, to which listeners[{first}] speaks {}",
+                    listener.instance_protocol, listener.instance_port, other.instance_protocol
+                ))
+                .hint("an instance port is spoken to either with TLS by all of its listeners or by none");
+                item.at("instance_protocol").report(problems, refusal);
+            }
             if listener.protocol.is_secure() && certificate == HasCertificate::No {
                 let refusal =
                     Refusal::new(format!("{} listener needs a certificate", article(listener.protocol)))
