@@ -40,6 +40,9 @@ pub(crate) struct Settings {
     pub(crate) port_offset: u16,
     /// How many Classic load balancers a region may have; AWS's default is 20.
     pub(crate) load_balancer_quota: u16,
+    /// How long an Application or Network Load Balancer is being provisioned.
+    #[serde(rename = "load_balancer_provisioning_ms", serialize_with = "milliseconds")]
+    pub(crate) provisioning: Duration,
     /// Between two health checks, in place of what the load balancer is configured to.
     #[serde(rename = "health_check_interval_ms", serialize_with = "optional_milliseconds")]
     pub(crate) health_check_interval: Option<Duration>,
@@ -69,6 +72,7 @@ pub(crate) struct SettingsChange {
     assume_healthy: Option<bool>,
     certificate_visibility_delay_ms: Option<u64>,
     load_balancer_quota: Option<u16>,
+    load_balancer_provisioning_ms: Option<u64>,
     /// 0 goes back to what each load balancer is configured to.
     health_check_interval_ms: Option<u64>,
     enforce_security_groups: Option<bool>,
@@ -287,6 +291,9 @@ impl Inner {
         }
         if let Some(quota) = change.load_balancer_quota {
             self.settings.load_balancer_quota = quota;
+        }
+        if let Some(duration) = change.load_balancer_provisioning_ms {
+            self.settings.provisioning = Duration::from_millis(duration);
         }
         if let Some(interval) = change.health_check_interval_ms {
             self.settings.health_check_interval = (interval > 0).then(|| Duration::from_millis(interval));

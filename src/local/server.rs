@@ -125,6 +125,7 @@ pub async fn bind(config: Config) -> Result<Bound, ServerError> {
         certificate_visibility_delay: Duration::ZERO,
         port_offset: config.port_offset,
         load_balancer_quota: DEFAULT_QUOTA,
+        provisioning: Duration::ZERO,
         health_check_interval: None,
         enforce_security_groups: !config.ignore_security_groups,
     };

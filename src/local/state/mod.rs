@@ -5,6 +5,7 @@
 pub(crate) mod acm;
 pub(crate) mod ec2;
 pub(crate) mod elb;
+pub(crate) mod elbv2;
 pub(crate) mod iam;
 pub(crate) mod store;
 
@@ -42,6 +43,9 @@ pub(crate) struct Region {
     /// Classic ELB.
     #[serde(default)]
     pub(crate) elb: elb::Region,
+    /// Application and Network Load Balancers.
+    #[serde(default)]
+    pub(crate) elbv2: elbv2::Region,
     /// ACM.
     #[serde(default)]
     pub(crate) acm: acm::Region,
@@ -53,6 +57,7 @@ impl State {
         self.regions.entry(name.to_owned()).or_insert_with(|| Region {
             ec2: ec2::Region::new(name),
             elb: elb::Region::default(),
+            elbv2: elbv2::Region::default(),
             acm: acm::Region::default(),
         })
     }
@@ -66,6 +71,9 @@ impl State {
             users.extend(serving.map(|balancer| {
                 format!("arn:aws:elasticloadbalancing:{name}:{ACCOUNT_ID}:loadbalancer/{}", balancer.name)
             }));
+            let balancers = region.elbv2.load_balancers.values();
+            let serving = balancers.filter(|balancer| balancer.uses_certificate(certificate));
+            users.extend(serving.map(|balancer| balancer.arn.clone()));
         }
         users
     }
@@ -84,7 +92,10 @@ impl State {
         let taken: BTreeSet<Ipv4Addr> = self
             .regions
             .values()
-            .flat_map(|region| region.elb.load_balancers.values().map(|balancer| balancer.address))
+            .flat_map(|region| {
+                let classic = region.elb.load_balancers.values().map(|balancer| balancer.address);
+                classic.chain(region.elbv2.load_balancers.values().map(|balancer| balancer.address))
+            })
             .collect();
         let digest = Sha256::digest(dns_name);
         let start = u16::from_be_bytes([digest[0], digest[1]]);

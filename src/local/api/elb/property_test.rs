@@ -21,6 +21,7 @@ const SETTINGS: Settings = Settings {
     certificate_visibility_delay: Duration::ZERO,
     port_offset: 0,
     load_balancer_quota: 2,
+    provisioning: Duration::ZERO,
     health_check_interval: None,
     enforce_security_groups: true,
 };
