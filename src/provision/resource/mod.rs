@@ -14,6 +14,7 @@ mod policy;
 mod security_group;
 mod stack;
 mod tags;
+pub mod v2;
 
 pub use attributes::{AccessLogs, Attributes};
 pub use certificate::{Certificate, CertificateFiles, CertificateStore};
