@@ -16,6 +16,7 @@ use time::{Duration, OffsetDateTime, UtcOffset};
 use tokio::time::Instant;
 
 use super::Plane;
+use super::backend::Target;
 use super::front::Front;
 use crate::local::ACCOUNT_ID;
 use crate::local::state::elb::LoadBalancer;
@@ -81,8 +82,8 @@ impl Record {
     }
 
     /// Notes which instance it goes to.
-    pub(super) fn dispatch(&mut self, address: SocketAddr) {
-        self.backend = Some(SocketAddr::new(address.ip(), self.front.instance_port));
+    pub(super) fn dispatch(&mut self, target: &Target) {
+        self.backend = Some(SocketAddr::new(target.address.ip(), target.port));
         self.times.dispatched = Some(Instant::now());
     }
 

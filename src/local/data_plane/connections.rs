@@ -1,4 +1,4 @@
-//! The open byte connections by load balancer and instance: idle ones are ended, those of instances that left too.
+//! The open byte connections by listener and target: idle ones are ended, those of targets that left too.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,26 +7,27 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::local::state::State;
-use crate::local::state::elb::LoadBalancer;
+use super::backend::Target;
+use super::front::Front;
 use crate::proxy::tunnel::{Limits, Registration, Registry};
 
 /// How finely time is measured: idle connections end up to two of these late, never early.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
-/// An instance behind a load balancer.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    region: String,
-    load_balancer: String,
-    instance: String,
+/// How long connections to a target may stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tenure {
+    /// Without a byte.
+    pub(super) idle: Duration,
+    /// While their target is leaving, counted from when it began to; none if it stays.
+    pub(super) leaving: Option<Duration>,
 }
 
-/// The connections to one instance.
+/// The connections to one target by one listener.
 #[derive(Debug, Default)]
 struct Lot {
     registry: Arc<Registry>,
-    /// When the instance left, while connections to it drain.
+    /// When the target left, while connections to it drain.
     left: Option<u32>,
 }
 
@@ -34,7 +35,7 @@ struct Lot {
 pub(super) struct Connections {
     started: Instant,
     now: AtomicU32,
-    lots: Mutex<BTreeMap<Key, Lot>>,
+    lots: Mutex<BTreeMap<(Front, Target), Lot>>,
 }
 
 impl Connections {
@@ -43,49 +44,41 @@ impl Connections {
     }
 
     /// Adds a connection, until the registration is dropped.
-    pub(super) fn register(&self, region: &str, load_balancer: &str, instance: &str) -> Registration {
-        let key = Key {
-            region: region.to_owned(),
-            load_balancer: load_balancer.to_owned(),
-            instance: instance.to_owned(),
-        };
+    pub(super) fn register(&self, front: &Front, target: &Target) -> Registration {
         let mut lots = self.lots.lock().unwrap_or_else(PoisonError::into_inner);
-        let lot = lots.entry(key).or_default();
+        let lot = lots.entry((front.clone(), target.clone())).or_default();
         // A new registry's clock stands at the beginning; nothing is in it that could be ended.
         let never = Limits { idle: u32::MAX, ping: None, ping_backend: false };
         lot.registry.advance(self.now.load(Ordering::Relaxed), never);
         lot.registry.register()
     }
 
-    /// Moves the clock on, and ends what is idle or drained by now.
-    pub(super) fn tick(&self, state: &State) {
+    /// Moves the clock on, and ends what is idle or drained by now. A load balancer's sockets close with it and
+    /// take their connections along, so that nothing is to be said of those.
+    pub(super) fn tick(&self, tenure: impl Fn(&Front, &Target) -> Option<Tenure>) {
         let now = ticks(self.started.elapsed());
         self.now.store(now, Ordering::Relaxed);
         let mut lots = self.lots.lock().unwrap_or_else(PoisonError::into_inner);
         lots.retain(|_, lot| !lot.registry.is_empty());
-        for (key, lot) in lots.iter_mut() {
-            let region = state.regions.get(&key.region);
-            let load_balancer = region.and_then(|region| region.elb.load_balancers.get(&key.load_balancer));
-            // Its sockets close with a load balancer, and take their connections along.
-            let Some(load_balancer) = load_balancer else { continue };
-            let idle = ticks(Duration::from_secs(load_balancer.attributes.idle_timeout.into()));
-            // One more, since a tick may have begun long before the last byte.
-            lot.registry.advance(now, Limits { idle: idle + 1, ping: None, ping_backend: false });
-            lot.drain(now, load_balancer, &key.instance);
+        for ((front, target), lot) in lots.iter_mut() {
+            if let Some(tenure) = tenure(front, target) {
+                // One more, since a tick may have begun long before the last byte.
+                let idle = ticks(tenure.idle) + 1;
+                lot.registry.advance(now, Limits { idle, ping: None, ping_backend: false });
+                lot.drain(now, tenure.leaving);
+            }
         }
     }
 }
 
 impl Lot {
-    fn drain(&mut self, now: u32, load_balancer: &LoadBalancer, instance: &str) {
-        if load_balancer.instances.iter().any(|registered| registered == instance) {
+    fn drain(&mut self, now: u32, leaving: Option<Duration>) {
+        let Some(stays) = leaving else {
             self.left = None;
             return;
-        }
+        };
         let left = *self.left.get_or_insert(now);
-        let draining = load_balancer.attributes.draining;
-        let timeout = if draining.enabled { draining.timeout } else { 0 };
-        if now - left >= ticks(Duration::from_secs(timeout.into())) {
+        if now - left >= ticks(stays) {
             self.registry.cut();
         }
     }

@@ -21,10 +21,19 @@ pub(super) struct Front {
     pub(super) dns_name: String,
     /// The port as clients know it, without the offset.
     pub(super) port: u16,
-    /// Whether requests are understood, or bytes carried.
-    pub(super) is_http: bool,
-    pub(super) is_secure: bool,
-    pub(super) instance_port: u16,
+    pub(super) family: Family,
+}
+
+/// Which kind of load balancer a front belongs to, and what makes its listener another one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Family {
+    /// A Classic one.
+    Classic {
+        /// Whether requests are understood, or bytes carried.
+        is_http: bool,
+        is_secure: bool,
+        instance_port: u16,
+    },
 }
 
 /// A front at an address.
@@ -35,18 +44,19 @@ pub(super) struct Seat {
     pub(super) own: bool,
 }
 
+/// A front, the address that its load balancer has to itself, and since when.
+struct Claim {
+    created_at: OffsetDateTime,
+    address: Ipv4Addr,
+    front: Front,
+}
+
 impl Front {
-    fn of(region: &str, load_balancer: &LoadBalancer, port: u16) -> Option<Self> {
-        let listener = load_balancer.listeners.get(&port)?;
-        Some(Self {
-            region: region.to_owned(),
-            name: load_balancer.name.clone(),
-            dns_name: load_balancer.dns_name.clone(),
-            port,
-            is_http: listener.protocol.is_http(),
-            is_secure: listener.protocol.is_secure(),
-            instance_port: listener.instance_port,
-        })
+    /// Whether clients begin with a TLS handshake.
+    pub(super) fn is_secure(&self) -> bool {
+        match self.family {
+            Family::Classic { is_secure, .. } => is_secure,
+        }
     }
 }
 
@@ -58,17 +68,12 @@ pub(super) fn seats(
 ) -> BTreeMap<SocketAddr, Seat> {
     let mut seats = BTreeMap::new();
     let mut claims: BTreeMap<u16, Vec<(OffsetDateTime, Front)>> = BTreeMap::new();
-    for (region, of_region) in &state.regions {
-        for load_balancer in of_region.elb.load_balancers.values() {
-            for port in load_balancer.listeners.keys() {
-                let front = Front::of(region, load_balancer, *port);
-                // A port that the offset lifts beyond the last one has no place on this machine.
-                let Some((front, port)) = front.zip(port.checked_add(offset)) else { continue };
-                let address = SocketAddr::new(IpAddr::V4(load_balancer.address), port);
-                seats.insert(address, Seat { front: front.clone(), own: true });
-                claims.entry(port).or_default().push((load_balancer.created_at, front));
-            }
-        }
+    for Claim { created_at, address, front } in all(state) {
+        // A port that the offset lifts beyond the last one has no place on this machine.
+        let Some(port) = front.port.checked_add(offset) else { continue };
+        let address = SocketAddr::new(IpAddr::V4(address), port);
+        seats.insert(address, Seat { front: front.clone(), own: true });
+        claims.entry(port).or_default().push((created_at, front));
     }
     for (port, mut claims) in claims {
         claims.sort();
@@ -82,4 +87,33 @@ pub(super) fn seats(
         }
     }
     seats
+}
+
+/// Every front of the account.
+fn all(state: &State) -> Vec<Claim> {
+    let mut all = Vec::new();
+    for (region, of_region) in &state.regions {
+        for load_balancer in of_region.elb.load_balancers.values() {
+            all.extend(classic(region, load_balancer));
+        }
+    }
+    all
+}
+
+fn classic(region: &str, load_balancer: &LoadBalancer) -> impl Iterator<Item = Claim> {
+    load_balancer.listeners.iter().map(move |(port, listener)| Claim {
+        created_at: load_balancer.created_at,
+        address: load_balancer.address,
+        front: Front {
+            region: region.to_owned(),
+            name: load_balancer.name.clone(),
+            dns_name: load_balancer.dns_name.clone(),
+            port: *port,
+            family: Family::Classic {
+                is_http: listener.protocol.is_http(),
+                is_secure: listener.protocol.is_secure(),
+                instance_port: listener.instance_port,
+            },
+        },
+    })
 }

@@ -1,7 +1,7 @@
 //! One socket of a listener: accepts clients, and owns their connections.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -11,10 +11,12 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use super::front::Front;
+use super::front::{Family, Front};
 use super::http::pool::Pool;
 use super::link::Link;
-use super::{Plane, bytes, http, route, tls};
+use super::refusal::Refusal;
+use super::{Plane, classic, tls};
+use crate::local::account::Inner;
 use crate::proxy::stream::Transport as _;
 
 /// How long a client may take for its handshake.
@@ -83,7 +85,7 @@ async fn serve_client(
     let destination = SocketAddr::new(destination.ip(), front.port);
     // What is small is waited for by someone; without it, acknowledgements would be too.
     let _ = stream.set_nodelay(true);
-    let entered = route::enter(&plane.account.lock(), &front, address.ip());
+    let entered = enter(&plane.account.lock(), &front, address.ip());
     let terms = match entered {
         Ok(terms) => terms,
         Err(refusal) => {
@@ -114,9 +116,15 @@ async fn serve_client(
         }
     };
     let client = Client { link, address, destination, cipher, front, shared, plane };
-    if client.front.is_http {
-        http::serve(client).await;
-    } else {
-        bytes::serve(client).await;
+    match client.front.family {
+        Family::Classic { is_http: true, .. } => classic::serve_http(client).await,
+        Family::Classic { is_http: false, .. } => classic::serve_bytes(client).await,
+    }
+}
+
+/// Lets a client in, on the terms of its handshake if there is one.
+fn enter(inner: &Inner, front: &Front, client: IpAddr) -> Result<Option<tls::Terms>, Refusal> {
+    match front.family {
+        Family::Classic { .. } => classic::enter(inner, front, client),
     }
 }

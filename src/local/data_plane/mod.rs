@@ -1,18 +1,18 @@
 //! The traffic of load balancers: sockets that follow the account's state, and connections that follow its rules.
 //!
 //! [`run`] opens and closes sockets as listeners come and go. What a connection is to get (instances,
-//! certificate, PROXY header) is read from the state when it arrives, by [`route`]; so every call holds for the
-//! next connection, and none disturbs those that are open. Health is decided elsewhere.
+//! certificate, PROXY header) is read from the state when it arrives; so every call holds for the next
+//! connection, and none disturbs those that are open. Health is decided elsewhere.
 
 mod access_log;
 mod backend;
-mod bytes;
+mod classic;
 mod connections;
 mod front;
 mod http;
 mod link;
 mod listener;
-mod route;
+mod refusal;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use self::connections::{Connections, TICK};
-use self::front::{Front, Seat};
+use self::front::{Family, Front, Seat};
 use self::listener::Shared;
 use super::account::{Account, Inner};
 
@@ -64,6 +64,14 @@ impl Plane {
             // Nobody may be listening any more; then nobody wants to know.
             let _ = messages.send(message);
         }
+    }
+
+    /// Ends the connections whose time has come.
+    fn tick(&self) {
+        let inner = &*self.account.lock();
+        self.connections.tick(|front, target| match front.family {
+            Family::Classic { .. } => classic::tenure(inner, front, target),
+        });
     }
 
     fn forget_what_was_said(&self) {
@@ -111,7 +119,7 @@ pub(crate) async fn run(
                     break;
                 }
                 _ = retry.tick(), if !sockets.failed.is_empty() => break,
-                _ = ticks.tick() => plane.connections.tick(&plane.account.lock().state),
+                _ = ticks.tick() => plane.tick(),
             }
         }
     }

@@ -15,14 +15,14 @@ use crate::local::data_plane::access_log::Record;
 
 /// When a request's body last moved, and how much of it did.
 #[derive(Clone, Debug)]
-pub(super) struct Activity(Arc<Mutex<(Instant, u64)>>);
+pub(in crate::local::data_plane) struct Activity(Arc<Mutex<(Instant, u64)>>);
 
 impl Activity {
-    pub(super) fn now() -> Self {
+    pub(in crate::local::data_plane) fn now() -> Self {
         Self(Arc::new(Mutex::new((Instant::now(), 0))))
     }
 
-    pub(super) fn last(&self) -> Instant {
+    pub(in crate::local::data_plane) fn last(&self) -> Instant {
         self.lock().0
     }
 
@@ -45,13 +45,13 @@ fn length(frame: &Frame<Bytes>) -> u64 {
 }
 
 /// A request's body.
-pub(super) struct RequestBody {
+pub(in crate::local::data_plane) struct RequestBody {
     incoming: Incoming,
     activity: Activity,
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, activity: Activity) -> Self {
+    pub(in crate::local::data_plane) fn new(incoming: Incoming, activity: Activity) -> Self {
         Self { incoming, activity }
     }
 }
@@ -83,7 +83,7 @@ impl Body for RequestBody {
 
 /// Why a response's body ends early.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BodyError {
+pub(in crate::local::data_plane) enum BodyError {
     /// The instance's connection failed.
     #[error("the instance's response was cut short")]
     Instance(#[from] hyper::Error),
@@ -93,7 +93,7 @@ pub(super) enum BodyError {
 }
 
 /// What a response carries: an instance's body, or nothing.
-pub(super) enum Carried {
+pub(in crate::local::data_plane) enum Carried {
     /// The load balancer's own answer.
     Nothing,
     /// An instance's.
@@ -107,7 +107,7 @@ pub(super) enum Carried {
 }
 
 impl Carried {
-    pub(super) fn new(incoming: Incoming, idle: Duration, lease: Lease) -> Self {
+    pub(in crate::local::data_plane) fn new(incoming: Incoming, idle: Duration, lease: Lease) -> Self {
         let timer = Box::pin(tokio::time::sleep(idle));
         let mut lease = Some(lease);
         if incoming.is_end_stream()
@@ -168,14 +168,14 @@ impl Body for Carried {
 }
 
 /// A response's body, with the record that is complete when it has ended.
-pub(super) struct ResponseBody {
+pub(in crate::local::data_plane) struct ResponseBody {
     carried: Carried,
     request: Activity,
     record: Record,
 }
 
 impl ResponseBody {
-    pub(super) fn new(carried: Carried, request: Activity, mut record: Record) -> Self {
+    pub(in crate::local::data_plane) fn new(carried: Carried, request: Activity, mut record: Record) -> Self {
         if record.times.answered.is_some() {
             record.times.returned = Some(Instant::now());
         }

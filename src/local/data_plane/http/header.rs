@@ -6,7 +6,8 @@ use std::net::IpAddr;
 
 use hyper::HeaderMap;
 use hyper::header::{
-    CONNECTION, EXPECT, HeaderName, HeaderValue, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, COOKIE, EXPECT, HeaderName, HeaderValue, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
 };
 
 /// What holds for one connection only (RFC 9110, section 7.6.1), beside what `Connection` names.
@@ -24,7 +25,7 @@ static HOP_BY_HOP: [HeaderName; 8] = [
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// Takes out what concerns the one connection that the message came by.
-pub(super) fn strip(headers: &mut HeaderMap) {
+pub(in crate::local::data_plane) fn strip(headers: &mut HeaderMap) {
     let mut listed = Vec::new();
     for value in headers.get_all(CONNECTION) {
         let names = value.to_str().unwrap_or_default().split(',');
@@ -35,8 +36,23 @@ pub(super) fn strip(headers: &mut HeaderMap) {
     }
 }
 
+/// The value of a cookie that a request has.
+pub(in crate::local::data_plane) fn cookie<'a>(request: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut pairs = request
+        .get_all(COOKIE)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'));
+    pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
 /// Puts in who the client is and how it came; what it says of that itself is kept only in the list of addresses.
-pub(super) fn forward(headers: &mut HeaderMap, client: IpAddr, proto: &'static str, port: u16) {
+pub(in crate::local::data_plane) fn forward(
+    headers: &mut HeaderMap,
+    client: IpAddr,
+    proto: &'static str,
+    port: u16,
+) {
     // The 100 that it asks for was sent when its body was first read.
     headers.remove(EXPECT);
     let mut addresses = Vec::new();

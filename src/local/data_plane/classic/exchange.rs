@@ -8,12 +8,14 @@ use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
-use super::Visit;
-use super::body::{Activity, Carried, RequestBody, ResponseBody};
-use super::pool::{Lease, Leased};
-use super::{header, stickiness};
+use super::route::Route;
+use super::stickiness;
 use crate::local::data_plane::access_log::{Line, Record};
-use crate::local::data_plane::route::{Route, Target};
+use crate::local::data_plane::backend::Target;
+use crate::local::data_plane::http::body::{Activity, Carried, RequestBody, ResponseBody};
+use crate::local::data_plane::http::dispatch::{Unsent, send};
+use crate::local::data_plane::http::pool::Leased;
+use crate::local::data_plane::http::{Visit, header};
 
 /// What the load balancer answers on its own account, in the words of Classic load balancers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +51,9 @@ fn line(visit: &Visit, request: &Request<Incoming>) -> Line {
     let (method, port) = (request.method(), visit.front.port);
     let (host, version) = (host.unwrap_or("-"), request.version());
     Line {
-        request: format!("{method} {}://{host}:{port}{path} {version:?}", scheme(visit)),
+        request: format!("{method} {}://{host}:{port}{path} {version:?}", visit.scheme()),
         user_agent: field(USER_AGENT).unwrap_or("-").to_owned(),
     }
-}
-
-fn scheme(visit: &Visit) -> &'static str {
-    if visit.front.is_secure { "https" } else { "http" }
 }
 
 async fn exchange(
@@ -76,13 +74,13 @@ async fn exchange(
     let mut request = prepare(visit, request, activity);
     let (target, response, lease) = loop {
         let (target, Leased { mut lease, reused }) = lease(visit, &route, sticks_to).await?;
-        record.dispatch(target.address);
-        match send(&mut lease, request, activity, &route).await {
+        record.dispatch(target);
+        match send(&mut lease, request, activity, route.idle_timeout).await {
             Ok(response) => break (target, response, lease),
             // The instance closed a kept connection just before the request went out.
             Err(Unsent::Again(unsent)) if reused => request = *unsent,
-            Err(Unsent::Again(_)) => return Err(Failure::BadGateway),
-            Err(Unsent::Failed(failure)) => return Err(failure),
+            Err(Unsent::Again(_) | Unsent::Broken) => return Err(Failure::BadGateway),
+            Err(Unsent::Timeout) => return Err(Failure::Timeout),
         }
     };
     let (mut parts, body) = response.into_parts();
@@ -103,7 +101,7 @@ async fn exchange(
 fn prepare(visit: &Visit, request: Request<Incoming>, activity: &Activity) -> Request<RequestBody> {
     let (mut parts, body) = request.into_parts();
     header::strip(&mut parts.headers);
-    header::forward(&mut parts.headers, visit.client.ip(), scheme(visit), visit.front.port);
+    header::forward(&mut parts.headers, visit.client.ip(), visit.scheme(), visit.front.port);
     if let Some(authority) = parts.uri.authority()
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
     {
@@ -138,50 +136,17 @@ async fn lease<'a>(
     left.rotate_left(turn % equal);
     let mut next = sticks_to.or_else(|| pool.least_outstanding(&left));
     while let Some(target) = next {
-        match pool.lease(route, target).await {
+        match pool.lease(route.way, route.idle_timeout, target).await {
             Ok(leased) => return Ok((target, leased)),
             Err(error) => visit.plane.say(format!(
                 "load balancer {name} cannot connect to {} at {}: {error}",
-                target.instance, target.address
+                target.id, target.address
             )),
         }
         left.retain(|other| *other != target);
         next = pool.least_outstanding(&left);
     }
     Err(Failure::AtCapacity)
-}
-
-/// Why there is no response.
-enum Unsent {
-    /// Nothing of the request went out.
-    Again(Box<Request<RequestBody>>),
-    Failed(Failure),
-}
-
-/// Sends the request, and waits for the response's head as long as something moves.
-async fn send(
-    lease: &mut Lease,
-    request: Request<RequestBody>,
-    activity: &Activity,
-    route: &Route,
-) -> Result<Response<Incoming>, Unsent> {
-    let Some(sender) = lease.sender() else { return Err(Unsent::Failed(Failure::BadGateway)) };
-    let mut response = std::pin::pin!(sender.try_send_request(request));
-    loop {
-        let deadline = activity.last() + route.idle_timeout;
-        tokio::select! {
-            sent = &mut response => return sent.map_err(|mut error| match error.take_message() {
-                Some(request) => Unsent::Again(Box::new(request)),
-                None => Unsent::Failed(Failure::BadGateway),
-            }),
-            () = tokio::time::sleep_until(deadline) => {
-                // The request's body may have moved meanwhile.
-                if activity.last() + route.idle_timeout <= Instant::now() {
-                    return Err(Unsent::Failed(Failure::Timeout));
-                }
-            }
-        }
-    }
 }
 
 impl Failure {

@@ -5,11 +5,13 @@
 use std::fmt::Write as _;
 
 use hyper::HeaderMap;
-use hyper::header::{COOKIE, HeaderValue, SET_COOKIE};
+use hyper::header::{HeaderValue, SET_COOKIE};
 use sha2::{Digest as _, Sha256};
 
+use super::route::Stickiness;
+use crate::local::data_plane::backend::Target;
 use crate::local::data_plane::front::Front;
-use crate::local::data_plane::route::{Stickiness, Target};
+use crate::local::data_plane::http::header::cookie;
 
 const NAME: &str = "AWSELB";
 
@@ -54,20 +56,11 @@ pub(super) fn remember(
 
 /// Says nothing of the instance to who does not know it already.
 fn value(front: &Front, target: &Target) -> String {
-    let digest = Sha256::digest(format!("{}/{}", front.dns_name, target.instance));
+    let digest = Sha256::digest(format!("{}/{}", front.dns_name, target.id));
     digest.iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02X}");
         hex
     })
-}
-
-fn cookie<'a>(request: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let mut pairs = request
-        .get_all(COOKIE)
-        .into_iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'));
-    pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 fn sets(response: &HeaderMap, name: &str) -> bool {
@@ -80,7 +73,10 @@ fn sets(response: &HeaderMap, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::COOKIE;
+
     use super::*;
+    use crate::local::data_plane::front::Family;
 
     fn front() -> Front {
         Front {
@@ -88,14 +84,17 @@ mod tests {
             name: "chat".to_owned(),
             dns_name: "chat-1.us-east-1.elb.localhost".to_owned(),
             port: 80,
-            is_http: true,
-            is_secure: false,
-            instance_port: 80,
+            family: Family::Classic { is_http: true, is_secure: false, instance_port: 80 },
         }
     }
 
     fn targets() -> Vec<Target> {
-        let target = |id: &str| Target { instance: id.to_owned(), address: "127.64.0.4:80".parse().unwrap() };
+        let target = |id: &str| Target {
+            group: String::new(),
+            id: id.to_owned(),
+            port: 80,
+            address: "127.64.0.4:80".parse().unwrap(),
+        };
         vec![target("i-1"), target("i-2")]
     }
 

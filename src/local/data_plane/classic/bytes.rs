@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
-use super::access_log::Record;
-use super::backend;
-use super::link::Link;
-use super::listener::Client;
-use super::route::{Route, Target};
+use super::route::Route;
+use crate::local::data_plane::access_log::Record;
+use crate::local::data_plane::backend::{self, Target};
+use crate::local::data_plane::link::Link;
+use crate::local::data_plane::listener::Client;
 use crate::proxy::proxy_protocol::{Addresses, encode_v1};
 use crate::proxy::tunnel::Relay;
 
@@ -19,13 +19,13 @@ use crate::proxy::tunnel::Relay;
 const HEADER: Duration = Duration::from_secs(10);
 
 /// Carries a connection to its end.
-pub(super) async fn serve(client: Client) {
+pub(in crate::local::data_plane) async fn serve(client: Client) {
     let route = Route::of(&client.plane.account.lock(), &client.front);
     // A listener that is gone takes this task along.
     let Ok(route) = route else { return };
     let mut record = Record::new(&client.plane, &client.front, client.address, client.cipher);
     let Some((mut backend, target)) = connect(&client, &route).await else { return };
-    record.dispatch(target.address);
+    record.dispatch(&target);
     if route.proxy_protocol {
         let addresses = Addresses { source: client.address, destination: client.destination };
         let header = encode_v1(Some(&addresses));
@@ -33,8 +33,7 @@ pub(super) async fn serve(client: Client) {
             return;
         }
     }
-    let front = &client.front;
-    let registration = client.plane.connections.register(&front.region, &front.name, &target.instance);
+    let registration = client.plane.connections.register(&client.front, &target);
     let (from_backend, to_client) = (backend.marks(), client.link.marks());
     let ended = Relay::new(client.link, backend, Vec::new(), Vec::new(), registration).await;
     (record.received, record.sent) = (ended.up, ended.down);
@@ -54,11 +53,11 @@ async fn connect(client: &Client, route: &Route) -> Option<(Link, Target)> {
     let first = client.shared.turn.fetch_add(1, Ordering::Relaxed);
     for step in 0..route.targets.len() {
         let target = &route.targets[first.wrapping_add(step) % route.targets.len()];
-        match backend::connect(route, target).await {
+        match backend::connect(route.way, target).await {
             Ok(link) => return Some((link, target.clone())),
             Err(error) => client.plane.say(format!(
                 "load balancer {name} cannot connect to {} at {}: {error}",
-                target.instance, target.address
+                target.id, target.address
             )),
         }
     }

@@ -1,30 +1,23 @@
-//! What a connection is to get, read from the state as it is when the connection arrives.
+//! What a connection to a Classic load balancer is to get, read from the state as it is when the connection
+//! arrives.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::front::Front;
-use super::tls::Terms;
 use crate::local::account::Inner;
 use crate::local::admission;
+use crate::local::data_plane::backend::{Target, Way};
+use crate::local::data_plane::connections::Tenure;
+use crate::local::data_plane::front::Front;
+use crate::local::data_plane::refusal::Refusal;
+use crate::local::data_plane::tls::Terms;
 use crate::local::state::Region;
 use crate::local::state::elb::{Listener, LoadBalancer};
-
-/// An instance that may get the connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) instance: String,
-    /// Its private address, and its port with the offset.
-    pub(super) address: SocketAddr,
-}
 
 /// What a connection, or a request, gets now.
 #[derive(Debug)]
 pub(super) struct Route {
-    /// The load balancer's address, which instances see.
-    pub(super) source: Ipv4Addr,
-    /// Whether the instances are spoken to with TLS.
-    pub(super) secure_backend: bool,
+    pub(super) way: Way,
     /// Whether the instance port has the PROXY protocol enabled.
     pub(super) proxy_protocol: bool,
     /// Instances in service, in the order of their registration.
@@ -43,30 +36,12 @@ pub(super) enum Stickiness {
     Application(String),
 }
 
-/// Why a connection gets nothing.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
-    /// The listener went away a moment ago.
-    #[error("there is no listener any more")]
-    Gone,
-    /// No rule of its groups admits the client.
-    #[error("its security groups have no ingress rule that admits {client} to port {port}")]
-    Client {
-        /// Who.
-        client: IpAddr,
-        /// The port as clients know it.
-        port: u16,
-    },
-    /// The certificate is not there any more.
-    #[error("there is no certificate {arn}")]
-    Certificate {
-        /// Which.
-        arn: String,
-    },
-}
-
 /// Lets a client in, on the terms of its handshake if there is one.
-pub(super) fn enter(inner: &Inner, front: &Front, client: IpAddr) -> Result<Option<Terms>, Refusal> {
+pub(in crate::local::data_plane) fn enter(
+    inner: &Inner,
+    front: &Front,
+    client: IpAddr,
+) -> Result<Option<Terms>, Refusal> {
     let (region, load_balancer, listener) = find(inner, front)?;
     if inner.settings.enforce_security_groups
         && !admission::admits(&region.ec2, load_balancer, client, front.port)
@@ -92,17 +67,28 @@ impl Route {
                     || admission::reaches(&region.ec2, load_balancer, instance, port));
             let port = port.checked_add(settings.port_offset).filter(|_| serves)?;
             let address = SocketAddr::new(IpAddr::V4(instance.private_ip), port);
-            Some(Target { instance: id.clone(), address })
+            Some(Target { group: String::new(), id: id.clone(), port: listener.instance_port, address })
         };
         Ok(Self {
-            source: load_balancer.address,
-            secure_backend: listener.instance_protocol.is_secure(),
+            way: Way { source: load_balancer.address, secure: listener.instance_protocol.is_secure() },
             proxy_protocol: has_proxy_protocol(load_balancer, port),
             targets: load_balancer.instances.iter().filter_map(target).collect(),
             idle_timeout: Duration::from_secs(load_balancer.attributes.idle_timeout.into()),
             stickiness: stickiness(load_balancer, listener),
         })
     }
+}
+
+/// How long connections to an instance may stay; none for a load balancer that is gone.
+pub(in crate::local::data_plane) fn tenure(inner: &Inner, front: &Front, target: &Target) -> Option<Tenure> {
+    let (_, load_balancer, _) = find(inner, front).ok()?;
+    let draining = load_balancer.attributes.draining;
+    let timeout = if draining.enabled { draining.timeout } else { 0 };
+    let registered = load_balancer.instances.contains(&target.id);
+    Some(Tenure {
+        idle: Duration::from_secs(load_balancer.attributes.idle_timeout.into()),
+        leaving: (!registered).then(|| Duration::from_secs(timeout.into())),
+    })
 }
 
 fn find<'a>(
