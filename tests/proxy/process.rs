@@ -10,8 +10,8 @@ use nix::unistd::Pid;
 use crate::peers;
 use crate::rig::{ACCEPTED, Backend, HANDSHAKE, HTTPS, Peer, within};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_elbws-proxy");
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_elbws-proxy");
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// A running program, its stderr and the folder with its configuration.
 pub(crate) struct Running {
@@ -22,16 +22,22 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn start(upstream: SocketAddr) -> Self {
+    pub(crate) fn start(upstream: SocketAddr) -> Self {
         Self::start_by("exec \"$0\" --config proxy.yaml", upstream)
     }
 
     /// Starts it by a shell's command, in which `$0` is the program.
     pub(crate) fn start_by(command: &str, upstream: SocketAddr) -> Self {
+        Self::start_with(command, upstream, "")
+    }
+
+    /// The same with more lines of configuration.
+    pub(crate) fn start_with(command: &str, upstream: SocketAddr, extra: &str) -> Self {
         // The program is told a port, so a free one is found first.
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let yaml = format!("listen: \"{address}\"\nroutes: [{{ path: /, upstream: \"{upstream}\" }}]\n");
+        let yaml =
+            format!("listen: \"{address}\"\nroutes: [{{ path: /, upstream: \"{upstream}\" }}]\n{extra}\n");
         std::fs::write(folder.path().join("proxy.yaml"), yaml).unwrap();
         let mut child = Command::new("sh")
             .args(["-c", command, PROGRAM])
@@ -46,7 +52,7 @@ impl Running {
     }
 
     /// Reads up to a line that begins so.
-    fn expect(&mut self, start: &str) -> String {
+    pub(crate) fn expect(&mut self, start: &str) -> String {
         let mut seen = String::new();
         loop {
             let mut line = String::new();
@@ -58,7 +64,7 @@ impl Running {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
@@ -66,7 +72,12 @@ impl Running {
         self.child.id()
     }
 
-    fn configure(&self, yaml: &str) {
+    /// Waits for the program's end.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    pub(crate) fn configure(&self, yaml: &str) {
         std::fs::write(self.folder.path().join("proxy.yaml"), yaml).unwrap();
     }
 }
@@ -85,7 +96,7 @@ fn check(yaml: &str) -> Output {
     command.args(["--check", "--config", "proxy.yaml"]).current_dir(folder.path()).output().unwrap()
 }
 
-async fn served(address: SocketAddr, backend: &Backend) {
+pub(crate) async fn served(address: SocketAddr, backend: &Backend) {
     let mut client = Peer::to(address).await;
     client.send(format!("{HTTPS}GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).await;
     let mut server = backend.accept().await;
@@ -120,7 +131,7 @@ async fn sigterm_drains_and_the_program_ends_well() {
     served(running.address, &backend).await;
     running.signal(Signal::SIGTERM);
     running.expect("draining");
-    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+    assert_eq!(running.wait(), Some(0));
 }
 
 #[tokio::test]
@@ -135,7 +146,7 @@ async fn a_second_sigterm_ends_at_once() {
     running.expect("draining");
     running.signal(Signal::SIGINT);
     running.expect("ending at once");
-    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+    assert_eq!(running.wait(), Some(0));
 }
 
 #[tokio::test]
@@ -157,106 +168,6 @@ async fn sighup_takes_a_good_file_and_refuses_a_bad_one() {
 }
 
 #[tokio::test]
-async fn sigusr2_hands_listeners_and_live_tunnels_to_a_new_process() {
-    let backend = Backend::new().await;
-    let mut running = Running::start(backend.address);
-    let mut tunnels = Vec::new();
-    for _ in 0..20 {
-        let mut client = Peer::to(running.address).await;
-        client.send(format!("{HTTPS}{HANDSHAKE}")).await;
-        let mut server = backend.accept().await;
-        server.head().await;
-        server.send(ACCEPTED).await;
-        client.head().await;
-        tunnels.push((client, server));
-    }
-    // Half a frame is under way, and one client has ended its sending.
-    tunnels[0].0.send(b"\x81\x85\0\0\0\0he").await;
-    tunnels[0].1.expect(b"\x81\x85\0\0\0\0he").await;
-    tokio::io::AsyncWriteExt::shutdown(&mut tunnels[1].0.stream).await.unwrap();
-    tunnels[1].1.expect_end().await;
-    running.signal(Signal::SIGUSR2);
-    let line = running.expect("handing over to process ");
-    let heir = Heir(line.trim().rsplit(' ').next().unwrap().parse().unwrap());
-    for round in 0..50_u32 {
-        for (client, server) in tunnels.iter_mut().skip(2) {
-            client.send(round.to_be_bytes()).await;
-            server.expect(round.to_be_bytes()).await;
-            server.send(round.to_le_bytes()).await;
-            client.expect(round.to_le_bytes()).await;
-        }
-        served(running.address, &backend).await;
-    }
-    assert_eq!(running.child.wait().unwrap().code(), Some(0));
-    served(running.address, &backend).await;
-    tunnels[0].0.send(b"llo").await;
-    tunnels[0].1.expect(b"llo").await;
-    tunnels[1].1.send(b"still").await;
-    tunnels[1].0.expect(b"still").await;
-    for (client, server) in tunnels.iter_mut().skip(2) {
-        client.send(b"after").await;
-        server.expect(b"after").await;
-    }
-    drop(heir);
-}
-
-#[tokio::test]
-async fn inherited_tunnels_count_for_their_client() {
-    let backend = Backend::new().await;
-    let mut running = Running::start(backend.address);
-    let (address, upstream) = (running.address, backend.address);
-    running.configure(&format!(
-        "listen: \"{address}\"\nmax_connections_per_client: 2\n\
-         routes: [{{ path: /, upstream: \"{upstream}\" }}]\n"
-    ));
-    running.signal(Signal::SIGHUP);
-    running.expect("reloaded");
-    let mut tunnels = Vec::new();
-    for _ in 0..2 {
-        let mut client = Peer::to(address).await;
-        client.send(format!("{HTTPS}{HANDSHAKE}")).await;
-        let mut server = backend.accept().await;
-        server.head().await;
-        server.send(ACCEPTED).await;
-        client.head().await;
-        tunnels.push((client, server));
-    }
-    running.signal(Signal::SIGUSR2);
-    let line = running.expect("handing over to process ");
-    let heir = Heir(line.trim().rsplit(' ').next().unwrap().parse().unwrap());
-    assert_eq!(running.child.wait().unwrap().code(), Some(0));
-    // Both tunnels have arrived once both carry a message.
-    for (client, server) in &mut tunnels {
-        client.send(b"x").await;
-        server.expect(b"x").await;
-    }
-    let mut third = Peer::to(address).await;
-    third.send(format!("{HTTPS}GET / HTTP/1.1\r\nHost: a\r\n\r\n")).await;
-    assert!(third.is_over().await);
-    drop(tunnels.pop());
-    backend_takes_one(address, &backend).await;
-    drop(heir);
-}
-
-/// Connects until the proxy lets a connection through: it learns of an ended one in its own time.
-async fn backend_takes_one(address: SocketAddr, backend: &Backend) {
-    within(async {
-        loop {
-            let mut client = Peer::to(address).await;
-            client.send(format!("{HTTPS}GET / HTTP/1.1\r\nHost: a\r\n\r\n")).await;
-            tokio::select! {
-                mut server = backend.accept() => {
-                    server.head().await;
-                    return;
-                }
-                over = client.is_over() => assert!(over),
-            }
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn running_out_of_descriptors_ends_nothing() {
     let backend = Backend::new().await;
     let mut running = Running::start_by("ulimit -n 64 && exec \"$0\" --config proxy.yaml", backend.address);
@@ -275,15 +186,6 @@ async fn running_out_of_descriptors_ends_nothing() {
     server.expect(b"still").await;
     drop(crowd);
     served(running.address, &backend).await;
-}
-
-/// A process that is no child of the test's, ended with it.
-struct Heir(i32);
-
-impl Drop for Heir {
-    fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.0), Signal::SIGKILL);
-    }
 }
 
 #[tokio::test]

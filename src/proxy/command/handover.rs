@@ -4,7 +4,8 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,8 +18,10 @@ use socket2::SockRef;
 
 use super::inherited::{self, Received};
 use super::say;
-use crate::proxy::serve::{Listeners, Passed, Passport, Proxy};
+use crate::proxy::serve::{Listeners, Passed, PassedIdle, PassedTunnel, Passport, Proxy, Visit};
 
+/// Bytes of a tunnel that go in one message; the kernel refuses messages beyond a socket's buffer.
+const PIECE: usize = 64 * 1024;
 /// How long the new process may take to start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -32,7 +35,13 @@ enum Message {
     /// The new process serves on them.
     Ready,
     /// With two descriptors: the client's and the backend's connection.
-    Tunnel(Box<Passport>),
+    Tunnel {
+        passport: Box<Passport>,
+        /// How many bytes of each direction follow, in messages of their own that hold nothing else.
+        pending: [usize; 2],
+    },
+    /// With one descriptor: a connection between two requests.
+    Idle(Box<Visit>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,10 +56,7 @@ enum Role {
 pub(super) struct Heir {
     /// The new process.
     pub(super) process: u32,
-    /// Where tunnels go.
-    pub(super) tunnels: Sender<Passed>,
-    /// Ends when the last tunnel was sent.
-    pub(super) sending: JoinHandle<()>,
+    channel: OwnedFd,
 }
 
 /// Starts `program` with this process's own arguments, gives it the listeners and waits until it serves; blocks.
@@ -68,11 +74,7 @@ pub(super) fn begin(program: &Path, listeners: &Listeners) -> io::Result<Heir> {
         let _ = child.wait();
         return Err(error);
     }
-    let (tunnels, waiting) = channel();
-    let process = child.id();
-    let sending = std::thread::Builder::new().name("handover".to_owned());
-    let sending = sending.spawn(move || send_tunnels(&ours, &waiting))?;
-    Ok(Heir { process, tunnels, sending })
+    Ok(Heir { process: child.id(), channel: ours })
 }
 
 fn give_listeners(channel: &OwnedFd, listeners: &Listeners) -> io::Result<()> {
@@ -96,13 +98,43 @@ fn give_listeners(channel: &OwnedFd, listeners: &Listeners) -> io::Result<()> {
     }
 }
 
-fn send_tunnels(channel: &OwnedFd, waiting: &Receiver<Passed>) {
+impl Heir {
+    /// Sends it what the proxy passes on; the thread ends when nothing more will come.
+    pub(super) fn receive_from(self, proxy: &Arc<Proxy>) -> io::Result<JoinHandle<()>> {
+        let (passed, waiting) = channel::<Passed>();
+        let giver = Arc::clone(proxy);
+        let thread = std::thread::Builder::new().name("handover".to_owned()).spawn(move || {
+            while let Ok(passed) = waiting.recv() {
+                if let Err(error) = send_passed(&self.channel, &passed) {
+                    say(&format!("a connection could not be handed over and stays: {error}"));
+                    giver.finish_hand_over();
+                    giver.inherit(passed);
+                }
+            }
+        })?;
+        proxy.hand_over(passed);
+        Ok(thread)
+    }
+}
+
+fn send_passed(channel: &OwnedFd, passed: &Passed) -> io::Result<()> {
     use std::os::fd::AsFd as _;
 
-    while let Ok(Passed { client, backend, passport }) = waiting.recv() {
-        let message = Message::Tunnel(Box::new(passport));
-        if let Err(error) = send(channel, &message, &[client.as_fd(), backend.as_fd()]) {
-            say(&format!("a tunnel could not be handed over: {error}"));
+    match passed {
+        Passed::Tunnel(tunnel) => {
+            let PassedTunnel { client, backend, passport, pending } = &**tunnel;
+            let [up, down] = pending;
+            let passport = Box::new(passport.clone());
+            let message = Message::Tunnel { passport, pending: [up.len(), down.len()] };
+            send(channel, &message, &[client.as_fd(), backend.as_fd()])?;
+            for piece in up.chunks(PIECE).chain(down.chunks(PIECE)) {
+                send_bytes(channel, piece, &[])?;
+            }
+            Ok(())
+        }
+        Passed::Idle(idle) => {
+            let PassedIdle { client, visit } = &**idle;
+            send(channel, &Message::Idle(Box::new(visit.clone())), &[client.as_fd()])
         }
     }
 }
@@ -141,27 +173,51 @@ impl Estate {
         Ok(Some((Self { channel }, Listeners::inherit(traffic, health, metrics))))
     }
 
-    /// Tells the process before that this one serves, and takes over its tunnels until it ends; blocks.
+    /// Tells the process before that this one serves, and takes over what it has open until it ends; blocks.
     pub(super) fn take(self, proxy: &Proxy) -> io::Result<()> {
         send(&self.channel, &Message::Ready, &[])?;
         while let Some((message, descriptors)) = receive(&self.channel)? {
             let mut descriptors = descriptors.into_iter();
-            if let (Message::Tunnel(passport), Some(client), Some(backend)) =
-                (message, descriptors.next(), descriptors.next())
-            {
-                proxy.inherit(Passed { client, backend, passport: *passport });
+            match (message, descriptors.next(), descriptors.next()) {
+                (Message::Tunnel { passport, pending: [up, down] }, Some(client), Some(backend)) => {
+                    let pending = [self.bytes(up)?, self.bytes(down)?];
+                    let passport = *passport;
+                    proxy.inherit(Passed::Tunnel(Box::new(PassedTunnel {
+                        client,
+                        backend,
+                        passport,
+                        pending,
+                    })));
+                }
+                (Message::Idle(visit), Some(client), None) => {
+                    proxy.inherit(Passed::Idle(Box::new(PassedIdle { client, visit: *visit })));
+                }
+                _ => return Err(io::ErrorKind::InvalidData.into()),
             }
         }
         Ok(())
     }
+
+    /// So many bytes, which come in messages of their own.
+    fn bytes(&self, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        while bytes.len() < count {
+            let received = inherited::receive(&self.channel)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            bytes.extend_from_slice(&received.bytes);
+        }
+        if bytes.len() == count { Ok(bytes) } else { Err(io::ErrorKind::InvalidData.into()) }
+    }
 }
 
 fn send(channel: &OwnedFd, message: &Message, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let bytes = serde_json::to_vec(message)?;
+    send_bytes(channel, &serde_json::to_vec(message)?, descriptors)
+}
+
+fn send_bytes(channel: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let numbers: Vec<_> = descriptors.iter().map(std::os::fd::AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&numbers)];
     let rights = if numbers.is_empty() { &rights[..0] } else { &rights[..] };
-    sendmsg::<UnixAddr>(channel.as_raw_fd(), &[IoSlice::new(&bytes)], rights, MsgFlags::MSG_NOSIGNAL, None)?;
+    sendmsg::<UnixAddr>(channel.as_raw_fd(), &[IoSlice::new(bytes)], rights, MsgFlags::MSG_NOSIGNAL, None)?;
     Ok(())
 }
 

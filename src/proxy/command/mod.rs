@@ -87,13 +87,12 @@ fn serve(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
                 }
             })?;
         }
-        let heir = signals.obey(&proxy, &arguments.config, &program, copies).await;
+        let sending = signals.obey(&proxy, &arguments.config, &program, copies).await;
         proxy.ended().await;
         proxy.finish_hand_over();
-        if let Some(heir) = heir {
-            // The last tunnels are still on their way to it.
-            drop(heir.tunnels);
-            let _ = heir.sending.join();
+        if let Some(sending) = sending {
+            // The last connections are still on their way to the new process.
+            let _ = sending.join();
         }
         Ok(())
     })

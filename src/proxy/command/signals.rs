@@ -3,11 +3,12 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::handover::{self, Heir};
+use super::handover;
 use super::{explain, notify, say};
 use crate::proxy::config::Config;
 use crate::proxy::serve::{Listeners, Proxy};
@@ -30,21 +31,22 @@ impl Signals {
         })
     }
 
-    /// Reloads, drains, stops and hands over as asked; returns once the proxy has ended.
+    /// Reloads, drains, stops and hands over as asked; returns once the proxy has ended, with the thread that
+    /// may still send to the process that took over.
     pub(super) async fn obey(
         mut self,
-        proxy: &Proxy,
+        proxy: &Arc<Proxy>,
         path: &Path,
         program: &Path,
         listeners: Listeners,
-    ) -> Option<Heir> {
+    ) -> Option<JoinHandle<()>> {
         let mut draining = false;
-        let mut heir = None;
+        let mut sending = None;
         // Gone with the drain: a listener that is open but not accepted from would only keep clients waiting.
         let mut listeners = Some(Arc::new(listeners));
         loop {
             tokio::select! {
-                () = proxy.ended() => return heir,
+                () = proxy.ended() => return sending,
                 _ = self.reload.recv() => reload(proxy, path),
                 _ = self.terminate.recv() => {
                     listeners = None;
@@ -59,7 +61,7 @@ impl Signals {
                     if let Some(begun) = hand_over(proxy, program, copies).await {
                         listeners = None;
                         draining = true;
-                        heir = Some(begun);
+                        sending = Some(begun);
                     }
                 }
             }
@@ -68,16 +70,16 @@ impl Signals {
 }
 
 /// Starts the new process; where that fails, this one goes on as if nothing had been asked.
-async fn hand_over(proxy: &Proxy, program: &Path, listeners: Arc<Listeners>) -> Option<Heir> {
+async fn hand_over(proxy: &Arc<Proxy>, program: &Path, listeners: Arc<Listeners>) -> Option<JoinHandle<()>> {
     let program = program.to_owned();
     let begun = tokio::task::spawn_blocking(move || handover::begin(&program, &listeners)).await;
-    match begun.map_err(io::Error::other).and_then(|begun| begun) {
-        Ok(heir) => {
-            say(&format!("handing over to process {}", heir.process));
-            notify(&[NotifyState::MainPid(heir.process)]);
-            proxy.hand_over(heir.tunnels.clone());
-            Some(heir)
-        }
+    let begun = begun.map_err(io::Error::other).and_then(|begun| begun).and_then(|heir| {
+        say(&format!("handing over to process {}", heir.process));
+        notify(&[NotifyState::MainPid(heir.process)]);
+        heir.receive_from(proxy)
+    });
+    match begun {
+        Ok(sending) => Some(sending),
         Err(error) => {
             say(&format!("error: the new process did not take over: {error}"));
             None

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use super::state::Shared;
+use super::state::{Phase, Shared};
 use crate::proxy::config::DrainingHealth;
 use crate::proxy::http::{Method, Request, end_of_head};
 use crate::proxy::observe::{Counter, Reject, Totals, render};
@@ -39,8 +39,13 @@ pub(super) async fn serve(shared: &Arc<Shared>, health: Option<StdListener>, met
 
 async fn listen(shared: &Arc<Shared>, listener: Option<StdListener>, port: Port) {
     let Some(Ok(listener)) = listener.map(TcpListener::from_std) else { return pending().await };
+    let mut phase = shared.phase.subscribe();
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = phase.wait_for(|phase| matches!(phase, Phase::HandingOver(_))) => break,
+        };
+        match accepted {
             Ok((stream, _)) => {
                 let shared = Arc::clone(shared);
                 tokio::spawn(async move { timeout(LIMIT, answer(stream, &shared, port)).await });
@@ -51,6 +56,9 @@ async fn listen(shared: &Arc<Shared>, listener: Option<StdListener>, port: Port)
             }
         }
     }
+    // The process that took over has this very socket; two would answer in turn, each with figures of its own.
+    drop(listener);
+    pending::<()>().await;
 }
 
 async fn answer(mut stream: TcpStream, shared: &Shared, port: Port) -> io::Result<()> {

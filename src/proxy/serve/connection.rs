@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::exchange::{self, Outcome};
+use super::handover::{Passed, PassedIdle, Visit, detach};
 use super::plan::{self, Forward, Plan};
 use super::reply::Reply;
 use super::state::{ClientPlace, Phase, Worker};
@@ -62,12 +64,14 @@ impl Drop for Place {
 pub(super) struct ClientIo {
     pub(super) stream: Stream,
     pub(super) input: Vec<u8>,
+    /// Whether there was a request on it.
+    served: bool,
 }
 
 impl ClientIo {
     /// Reads once; 0 is the end.
     async fn fill(&mut self) -> io::Result<usize> {
-        let Self { stream, input } = self;
+        let Self { stream, input, .. } = self;
         std::future::poll_fn(|context| {
             poll_read_with(stream, context, SCRATCH, |_, bytes| {
                 input.extend_from_slice(bytes);
@@ -98,7 +102,7 @@ impl ClientIo {
 
 /// Serves a connection to its end, or until a tunnel takes it over.
 pub(super) async fn serve(stream: Stream, peer: SocketAddr, place: Place) {
-    let mut client = ClientIo { stream, input: Vec::new() };
+    let mut client = ClientIo { stream, input: Vec::new(), served: false };
     let mut place = place;
     let peer = canonical(peer);
     let Some(visitor) = admit(&mut client, peer, &place.worker).await else { return };
@@ -182,8 +186,10 @@ async fn read_proxy_header(
 
 /// Why no further request is read.
 enum NoHead {
-    /// The client ended, was silent for too long between requests, or the proxy drains.
+    /// The client ended, or was silent for too long between requests.
     Over,
+    /// The proxy drains or hands over, and no byte of a request has come.
+    Ending,
     /// The head stopped midway.
     TimedOut,
     /// The head is malformed or too large.
@@ -192,18 +198,18 @@ enum NoHead {
 
 async fn requests(mut client: ClientIo, peer: SocketAddr, visitor: &Visitor, place: Place) {
     let worker = Arc::clone(&place.worker);
-    let mut first = true;
     loop {
         let limits = worker.shared.live().config.limits;
-        let wait = if first { limits.request_timeout } else { limits.keep_alive };
+        let wait = if client.served { limits.keep_alive } else { limits.request_timeout };
         let length = match read_head(&mut client, &worker, &limits, wait).await {
             Ok(length) => length,
             Err(NoHead::Over) => {
-                if first && client.input.is_empty() {
+                if !client.served && client.input.is_empty() {
                     worker.metrics.add(Counter::ConnectionsEmpty, 1);
                 }
                 return;
             }
+            Err(NoHead::Ending) => return leave(client, peer, visitor, &place),
             Err(NoHead::TimedOut) => {
                 worker.reject(
                     Reject::RequestTimeout,
@@ -214,7 +220,7 @@ async fn requests(mut client: ClientIo, peer: SocketAddr, visitor: &Visitor, pla
             }
             Err(NoHead::Refused(error)) => return refuse_head(&mut client, &worker, visitor, error).await,
         };
-        first = false;
+        client.served = true;
         let started = Instant::now();
         // Only now: the configuration may have changed while the connection was idle.
         let live = worker.shared.live();
@@ -255,6 +261,41 @@ async fn requests(mut client: ClientIo, peer: SocketAddr, visitor: &Visitor, pla
     }
 }
 
+/// Gives an idle connection to the process that takes over, or closes it where there is none.
+fn leave(client: ClientIo, peer: SocketAddr, visitor: &Visitor, place: &Place) {
+    let shared = &place.worker.shared;
+    if !matches!(*shared.phase.borrow(), Phase::HandingOver(_)) {
+        return;
+    }
+    let visit = Visit {
+        peer,
+        source: visitor.address,
+        destination: visitor.destination,
+        vpc_endpoint: visitor.vpc_endpoint.clone(),
+        counted: place.client.is_some(),
+        served: client.served,
+    };
+    if let Ok(client) = detach(client.stream) {
+        // Without an heir it is closed, as a drain closes it.
+        let _ = shared.bequeath(Passed::Idle(Box::new(PassedIdle { client, visit })));
+    }
+}
+
+/// Goes on with an idle connection of the process before.
+pub(super) fn resume(worker: &Arc<Worker>, idle: PassedIdle) {
+    let PassedIdle { client, visit } = idle;
+    let Ok(stream) = TcpStream::from_std(client.into()) else { return };
+    let permit = Arc::clone(&worker.shared.connections).try_acquire_owned().ok();
+    let mut place = Place::take(worker, permit);
+    if visit.counted {
+        place.count_for(visit.source.ip());
+    }
+    let pair = Addresses { source: visit.source, destination: visit.destination };
+    let visitor = Visitor::new(pair, visit.vpc_endpoint, &worker.shared.live().config);
+    let client = ClientIo { stream: Stream::Tcp(stream), input: Vec::new(), served: visit.served };
+    tokio::spawn(async move { requests(client, visit.peer, &visitor, place).await });
+}
+
 /// Boxed, so that a connection that waits for its next request does not hold an exchange's memory.
 async fn forward_one(client: &mut ClientIo, worker: &Worker, forward: Forward, started: Instant) -> Outcome {
     Box::pin(exchange::run(client, worker, forward, started)).await
@@ -275,7 +316,7 @@ async fn read_head(
                 Ok(0) | Err(_) => return Err(NoHead::Over),
                 Ok(_) => {}
             },
-            _ = phase.wait_for(|phase| *phase != Phase::Serving) => return Err(NoHead::Over),
+            _ = phase.wait_for(|phase| *phase != Phase::Serving) => return Err(NoHead::Ending),
             () = tokio::time::sleep(wait) => return Err(NoHead::Over),
         }
     }

@@ -1,7 +1,7 @@
-//! A tunnel on its way from one process to the next: two sockets and what is known of them.
+//! What goes from one process to the next: tunnels and idle connections, sockets with what is known of them.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use serde::{Deserialize, Serialize};
@@ -12,19 +12,30 @@ use crate::proxy::observe::Entry;
 use crate::proxy::stream::Stream;
 use crate::proxy::tunnel::{Parts, State};
 
-/// A tunnel that no process serves at the moment; its bytes wait in the kernel.
+/// What no process serves at the moment; its bytes wait in the kernel.
 #[derive(Debug)]
-pub struct Passed {
+pub enum Passed {
+    /// A WebSocket.
+    Tunnel(Box<PassedTunnel>),
+    /// A connection between two requests.
+    Idle(Box<PassedIdle>),
+}
+
+/// A tunnel on its way.
+#[derive(Debug)]
+pub struct PassedTunnel {
     /// The client's connection.
     pub client: OwnedFd,
     /// The backend's connection.
     pub backend: OwnedFd,
     /// What is known of it.
     pub passport: Passport,
+    /// What was read but not written yet: for the backend, for the client.
+    pub pending: [Vec<u8>; 2],
 }
 
-/// What the next process must know of a tunnel besides its sockets.
-#[derive(Debug, Serialize, Deserialize)]
+/// What the next process must know of a tunnel besides its sockets and pending bytes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Passport {
     pub(super) state: Option<State>,
     pub(super) upstream: UpstreamAddress,
@@ -35,10 +46,36 @@ pub struct Passport {
     pub(super) entry: Option<Box<Entry>>,
 }
 
-impl Passed {
+/// A client's connection that waits for a request, its PROXY header read.
+#[derive(Debug)]
+pub struct PassedIdle {
+    /// The connection.
+    pub client: OwnedFd,
+    /// Whose it is.
+    pub visit: Visit,
+}
+
+/// What the next process must know of an idle connection besides its socket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Visit {
+    /// The socket's peer.
+    pub(super) peer: SocketAddr,
+    /// The client, as the PROXY header named it.
+    pub(super) source: SocketAddr,
+    /// Where the client connected to.
+    pub(super) destination: SocketAddr,
+    pub(super) vpc_endpoint: Option<String>,
+    /// Whether it counts among the connections of its client.
+    pub(super) counted: bool,
+    /// Whether there was a request on it already.
+    pub(super) served: bool,
+}
+
+impl PassedTunnel {
     pub(super) fn of(parts: Parts<Stream, Stream>, mut passport: Passport) -> io::Result<Self> {
         passport.state = Some(parts.state);
-        Ok(Self { client: detach(parts.client)?, backend: detach(parts.backend)?, passport })
+        let (client, backend) = (detach(parts.client)?, detach(parts.backend)?);
+        Ok(Self { client, backend, passport, pending: parts.pending })
     }
 
     /// Registers the sockets with this thread's runtime.
@@ -52,11 +89,11 @@ impl Passed {
                 Stream::Tcp(TcpStream::from_std(self.backend.into())?)
             }
         };
-        Ok((Parts { client, backend, state }, passport))
+        Ok((Parts { client, backend, state, pending: self.pending }, passport))
     }
 }
 
-fn detach(stream: Stream) -> io::Result<OwnedFd> {
+pub(super) fn detach(stream: Stream) -> io::Result<OwnedFd> {
     Ok(match stream {
         Stream::Tcp(stream) => stream.into_std()?.into(),
         Stream::Unix(stream) => stream.into_std()?.into(),

@@ -29,7 +29,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 pub use bind::{BindError, Listeners};
-pub use handover::{Passed, Passport};
+pub use handover::{Passed, PassedIdle, PassedTunnel, Passport, Visit};
 
 use self::state::{Phase, Shared, Worker};
 use super::config::Config;
@@ -141,21 +141,21 @@ impl Proxy {
         self.shared.enter(Phase::Draining(Instant::now()));
     }
 
-    /// Stops accepting, since another process has the same listeners, and gives each tunnel to `heir` at its
-    /// first quiet moment; what cannot be given ends as in a drain.
+    /// Stops accepting, since another process has the same listeners, and gives every tunnel and idle connection
+    /// to `heir`; requests under way are finished first.
     pub fn hand_over(&self, heir: Sender<Passed>) {
         self.shared.set_heir(Some(heir));
         self.shared.enter(Phase::HandingOver(Instant::now()));
     }
 
-    /// Lets the receiver of [`Self::hand_over`] see that nothing more will come.
+    /// Gives nothing more to the heir, whose receiver sees that; what is still open ends as in a drain.
     pub fn finish_hand_over(&self) {
         self.shared.set_heir(None);
     }
 
-    /// Goes on with a tunnel of the process before.
-    pub fn inherit(&self, tunnel: Passed) {
-        self.shared.inherit(tunnel);
+    /// Goes on with what the process before had open.
+    pub fn inherit(&self, passed: Passed) {
+        self.shared.inherit(passed);
     }
 
     /// Ends at once.

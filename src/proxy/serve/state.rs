@@ -104,15 +104,16 @@ fn path_fits(prefix: &str, path: &str) -> bool {
 pub(super) struct Shared {
     live: RwLock<Arc<Live>>,
     pub(super) phase: watch::Sender<Phase>,
+    /// Whether connections are closed after their request: in a drain, not while another process takes them.
     draining: AtomicBool,
     pub(super) connections: Arc<Semaphore>,
     clients: Mutex<HashMap<IpAddr, u32>>,
     pub(super) metrics: Vec<Arc<Metrics>>,
     pub(super) diagnostics: Diagnostics,
     pub(super) access_log: AccessLogger,
-    /// Where tunnels go when another process takes over.
+    /// Where tunnels and idle connections go when another process takes over.
     heir: Mutex<Option<Sender<Passed>>>,
-    /// Where each worker gets tunnels of a process before.
+    /// Where each worker gets what a process before had open.
     bequests: Vec<UnboundedSender<Passed>>,
     unclaimed: Mutex<Vec<Option<UnboundedReceiver<Passed>>>>,
     next_worker: AtomicUsize,
@@ -139,18 +140,26 @@ impl Shared {
         }
     }
 
-    /// Names who gets the tunnels, or with `None` that nobody does any more.
+    /// Names who gets what is open, or with `None` that nobody does any more.
     pub(super) fn set_heir(&self, heir: Option<Sender<Passed>>) {
         *self.heir.lock().unwrap_or_else(PoisonError::into_inner) = heir;
     }
 
-    /// Gives a tunnel away; false when there is nobody to take it.
-    pub(super) fn bequeath(&self, tunnel: Passed) -> bool {
-        let heir = self.heir.lock().unwrap_or_else(PoisonError::into_inner);
-        heir.as_ref().is_some_and(|heir| heir.send(tunnel).is_ok())
+    /// Whether there is somebody to [`Self::bequeath`] to.
+    pub(super) fn has_heir(&self) -> bool {
+        self.heir.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Gives a tunnel of the process before to one of the workers.
+    /// Gives a connection away, or back where there is nobody to take it.
+    pub(super) fn bequeath(&self, passed: Passed) -> Result<(), Passed> {
+        let heir = self.heir.lock().unwrap_or_else(PoisonError::into_inner);
+        match heir.as_ref() {
+            Some(heir) => heir.send(passed).map_err(|refused| refused.0),
+            None => Err(passed),
+        }
+    }
+
+    /// Gives what the process before had open to one of the workers.
     pub(super) fn inherit(&self, tunnel: Passed) {
         let turn = self.next_worker.fetch_add(1, Ordering::Relaxed) % self.bequests.len().max(1);
         if let Some(worker) = self.bequests.get(turn) {
@@ -185,7 +194,6 @@ impl Shared {
     }
 
     pub(super) fn enter(&self, phase: Phase) {
-        self.draining.store(phase != Phase::Serving, Ordering::Relaxed);
         self.phase.send_if_modified(|now| {
             // Nothing leads back, and a drain that runs keeps its beginning.
             let forward = matches!(
@@ -194,6 +202,8 @@ impl Shared {
             );
             if forward {
                 *now = phase;
+                let closing = matches!(phase, Phase::Draining(_) | Phase::Stopped);
+                self.draining.store(closing, Ordering::Relaxed);
             }
             forward
         });

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use super::connection::{ClientIo, Place};
-use super::handover::{Passed, Passport};
+use super::handover::{Passed, PassedTunnel, Passport};
 use super::state::Worker;
 use crate::proxy::observe::{Counter, Entry, TunnelEntry};
 use crate::proxy::stream::Stream;
@@ -34,7 +34,7 @@ pub(super) fn tunnel(client: ClientIo, upgraded: Upgraded, place: Place) {
 }
 
 /// Goes on with a tunnel of the process before.
-pub(super) fn resume(worker: &Arc<Worker>, tunnel: Passed) {
+pub(super) fn resume(worker: &Arc<Worker>, tunnel: PassedTunnel) {
     let Ok((parts, passport)) = tunnel.parts() else { return };
     let permit = Arc::clone(&worker.shared.connections).try_acquire_owned().ok();
     let mut place = Place::take(worker, permit);
@@ -78,12 +78,15 @@ impl Future for Tunnel {
                 client: self.place.client(),
                 entry: self.entry.take(),
             };
-            if Passed::of(relay.into_parts(), passport)
-                .is_ok_and(|tunnel| self.place.worker.shared.bequeath(tunnel))
-            {
-                self.place.worker.metrics.add(Counter::TunnelsEnded, 1);
-                return Poll::Ready(());
+            let worker = &self.place.worker;
+            worker.metrics.add(Counter::TunnelsEnded, 1);
+            let passed = PassedTunnel::of(relay.into_parts(), passport);
+            let passed = passed.map(|tunnel| Passed::Tunnel(Box::new(tunnel)));
+            if let Ok(Err(Passed::Tunnel(tunnel))) = passed.map(|one| worker.shared.bequeath(one)) {
+                // The other process died meanwhile; here it goes on as before.
+                resume(worker, *tunnel);
             }
+            return Poll::Ready(());
         }
         let worker = &self.place.worker;
         worker.metrics.add(Counter::TunnelsEnded, 1);

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::connection::{self, Place};
+use super::handover::Passed;
 use super::state::{Phase, Shared, Worker};
 use super::upgraded;
 use crate::proxy::observe::{Counter, Entry, Reject, Totals};
@@ -47,8 +48,11 @@ impl Worker {
             if let Some(mut inherited) = shared.claim(index) {
                 let heir = Arc::clone(&worker);
                 tokio::spawn(async move {
-                    while let Some(tunnel) = inherited.recv().await {
-                        upgraded::resume(&heir, tunnel);
+                    while let Some(passed) = inherited.recv().await {
+                        match passed {
+                            Passed::Tunnel(tunnel) => upgraded::resume(&heir, *tunnel),
+                            Passed::Idle(idle) => connection::resume(&heir, *idle),
+                        }
                     }
                 });
             }
@@ -87,7 +91,7 @@ impl Worker {
             if self.open_connections() == 0 {
                 return;
             }
-            if matches!(now, Phase::HandingOver(_)) {
+            if matches!(now, Phase::HandingOver(_)) && self.shared.has_heir() {
                 // Again and again, since handshakes that were under way become tunnels.
                 self.tunnels.hand_over();
             }

@@ -22,7 +22,7 @@ pub(super) struct Control {
 pub(super) enum Ask {
     /// Nothing: relay.
     Nothing = 0,
-    /// Stop at the first quiet moment, so that another process can go on.
+    /// Stop, so that another process can go on.
     HandOver = 1,
     /// Send Close 1001 to both peers at a frame boundary, then end.
     GoAway = 2,

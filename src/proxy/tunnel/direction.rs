@@ -19,6 +19,9 @@ pub(super) const GOING_AWAY: [u8; 2] = 1001_u16.to_be_bytes();
 pub(super) struct DirectionState {
     bytes: u64,
     ended: bool,
+    /// The sender ended, and the receiver was not told yet.
+    #[serde(default)]
+    ending: bool,
     frames: Frames,
 }
 
@@ -70,19 +73,31 @@ impl Direction {
         direction
     }
 
-    pub(super) fn resume(state: DirectionState) -> Self {
-        let flow = if state.ended { Flow::Ended } else { Flow::Open };
-        Self { bytes: state.bytes, flow, frames: state.frames, ..Self::default() }
+    /// Goes on where [`Self::stop`] stopped.
+    pub(super) fn resume(state: DirectionState, pending: Vec<u8>) -> Self {
+        let flow = match (state.ended, state.ending) {
+            (true, _) => Flow::Ended,
+            (false, true) => Flow::Ending,
+            (false, false) => Flow::Open,
+        };
+        Self { pending, bytes: state.bytes, flow, frames: state.frames, ..Self::default() }
     }
 
-    pub(super) fn state(self) -> DirectionState {
-        DirectionState { bytes: self.bytes, ended: self.flow == Flow::Ended, frames: self.frames }
+    /// What another process must know to go on, and the bytes that were read but not written yet.
+    pub(super) fn stop(mut self) -> (DirectionState, Vec<u8>) {
+        self.stop_filtering();
+        let (ended, ending) = (self.flow == Flow::Ended, self.flow == Flow::Ending);
+        let state = DirectionState { bytes: self.bytes, ended, ending, frames: self.frames };
+        self.pending.drain(..self.at);
+        (state, self.pending)
     }
 
-    /// Whether every byte that was read has gone out, so that nothing would be lost by stopping.
-    pub(super) fn is_quiet(&self) -> bool {
-        let held = self.pongs.as_ref().is_some_and(|pongs| !pongs.is_idle());
-        self.pending.is_empty() && !held && matches!(self.flow, Flow::Open | Flow::Ended)
+    /// Whether another process can go on; not in the midst of a goodbye of this one's own.
+    pub(super) fn may_move(&self) -> bool {
+        match self.flow {
+            Flow::Open | Flow::Ending | Flow::Ended => true,
+            Flow::Goodbye | Flow::Discarding | Flow::Broken => false,
+        }
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -80,16 +80,18 @@ impl<A: Transport, B: Transport> Relay<A, B> {
     /// Goes on where [`Self::into_parts`] stopped.
     #[must_use]
     pub fn resume(parts: Parts<A, B>, registration: Registration) -> Self {
-        let Parts { client, backend, state } = parts;
-        let (up, down) = (Direction::resume(state.up), Direction::resume(state.down));
+        let Parts { client, backend, state, pending: [to_backend, to_client] } = parts;
+        let up = Direction::resume(state.up, to_backend);
+        let down = Direction::resume(state.down, to_client);
         Self { client, backend, up, down, first: None, registration }
     }
 
     /// The transports and what is known of their streams; only after the relay ended with `handover`.
     #[must_use]
     pub fn into_parts(self) -> Parts<A, B> {
-        let state = State { up: self.up.state(), down: self.down.state() };
-        Parts { client: self.client, backend: self.backend, state }
+        let ((up, to_backend), (down, to_client)) = (self.up.stop(), self.down.stop());
+        let (state, pending) = (State { up, down }, [to_backend, to_client]);
+        Parts { client: self.client, backend: self.backend, state, pending }
     }
 
     fn ended(&mut self, by: Side, how: &'static str) -> Ended {
@@ -182,7 +184,7 @@ impl<A: Transport, B: Transport> Future for Relay<A, B> {
         if ponged || before != (this.up.bytes, this.down.bytes) {
             this.registration.touch();
         }
-        if ended.is_none() && asked == Ask::HandOver && this.up.is_quiet() && this.down.is_quiet() {
+        if ended.is_none() && asked == Ask::HandOver && this.up.may_move() && this.down.may_move() {
             // Whatever ended before, such as one half, is not what ends it here.
             this.first = None;
             return Poll::Ready(this.ended(Side::Proxy, "handover"));
@@ -200,6 +202,8 @@ pub struct Parts<A, B> {
     pub backend: B,
     /// What is known of both directions.
     pub state: State,
+    /// What was read but not written yet, since a peer does not read: for the backend, for the client.
+    pub pending: [Vec<u8>; 2],
 }
 
 /// What is known of both directions of a tunnel.

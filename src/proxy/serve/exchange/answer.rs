@@ -63,7 +63,7 @@ impl Exchange<'_> {
         let mut watch_client = true;
         poll_fn(|context| {
             if *sent == Sent::No {
-                let ClientIo { stream, input } = &mut *self.client;
+                let ClientIo { stream, input, .. } = &mut *self.client;
                 match request.poll(context, stream, input, &mut backend.stream) {
                     Poll::Pending => {}
                     Poll::Ready(Ok(())) => *sent = Sent::Whole,

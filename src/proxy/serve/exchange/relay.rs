@@ -122,7 +122,7 @@ impl Exchange<'_> {
         let mut stalled = Watchdog::new(self.limits.request_timeout);
         let mut silent = Watchdog::new(self.limits.tunnel_idle.max(self.limits.request_timeout));
         poll_fn(|context| {
-            let ClientIo { stream, input } = &mut *self.client;
+            let ClientIo { stream, input, .. } = &mut *self.client;
             if *sent == Sent::No {
                 match request.poll(context, stream, input, &mut backend.stream) {
                     Poll::Pending => {}
