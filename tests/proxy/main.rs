@@ -4,6 +4,7 @@
 mod autobahn;
 mod drain;
 mod forwarding;
+mod fuzzed;
 mod handover;
 mod haproxy;
 mod integrity;

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::visitor::Visitor;
+use crate::proxy::config::Config;
 use crate::proxy::http::{
-    BodyLength, Field, Fields, HeadError, Method, Request, Response, Version, is_token,
+    self, BodyLength, Field, Fields, HeadError, Method, Request, Response, Version, is_token,
 };
+use crate::proxy::proxy_protocol::Addresses;
 
 /// What becomes of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +16,15 @@ enum Fate {
     Keep,
     /// About one connection only (RFC 9110, section 7.6.1), or said anew by the proxy.
     Drop,
+}
+
+/// The head that a backend gets for a request: what the proxy makes of one, without a socket.
+///
+/// `head` is a whole head, its empty line included; `connection` is what the PROXY header says.
+pub fn rewrite_request(head: &[u8], connection: Addresses, config: &Config) -> Result<Vec<u8>, HeadError> {
+    let request = Request::parse(head)?;
+    let websocket = http::wants_websocket(&request)?.is_some();
+    Ok(request_head(&request, &Visitor::new(connection, None, config), websocket))
 }
 
 /// The request head for the backend.

@@ -29,6 +29,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 pub use bind::{BindError, Listeners};
+pub use forward::rewrite_request;
 pub use handover::{Passed, PassedIdle, PassedTunnel, Passport, Visit};
 
 use self::state::{Phase, Shared, Worker};

@@ -37,7 +37,8 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-fn unescape(piece: &str) -> Vec<u8> {
+/// Takes the escapes out of a line of a corpus.
+pub(crate) fn unescape(piece: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = piece.bytes();
     while let Some(byte) = rest.next() {
