@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::aws::{AwsError, Clients, InstanceHealth, ec2, elb};
 use super::resource::{
-    Kind, LoadBalancer, Observed, RESOURCE_TAG, ResourceKey, STACK_TAG, SecurityGroup, Stack, v2,
+    Kind, LoadBalancer, Observed, RESOURCE_TAG, ResourceKey, STACK_TAG, SecurityGroup, Stack,
 };
 
 /// Reads what there is of `stack` and of its surroundings.
@@ -60,7 +60,6 @@ pub async fn observe(clients: &Clients, stack: &Stack) -> Result<Observed, AwsEr
         security_groups,
         rules,
         load_balancers,
-        v2: v2::Observed::default(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Certificate, GroupRule, Instance, LoadBalancer, SecurityGroup, Subnet, Vpc, v2};
+use super::{Certificate, GroupRule, Instance, LoadBalancer, SecurityGroup, Subnet, Vpc};
 
 /// What a plan is made against: read once, in full, before planning; every list is sorted by id or name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +29,6 @@ pub struct Observed {
     /// The load balancer of the desired name, whoever owns it, and any other that the stack's security groups
     /// name as theirs.
     pub load_balancers: Vec<LoadBalancer>,
-    /// What there is of Application and Network load balancers, and of their records.
-    pub v2: v2::Observed,
 }
 
 impl Observed {

@@ -8,15 +8,11 @@
 mod dns;
 mod listener;
 mod load_balancer;
-mod observed;
 mod target_group;
-mod trace;
 
 pub use dns::{DesiredRecord, Record, Zone};
 pub use listener::{Action, Condition, DesiredListener, DesiredRule, Forward, Listener, Protocol, Rule};
 pub use load_balancer::{
     AddressType, DesiredLoadBalancer, Family, LoadBalancer, LoadBalancerState, SubnetAddress,
 };
-pub use observed::Observed;
 pub use target_group::{DesiredTargetGroup, HealthCheck, Target, TargetGroup, TargetKind, TargetSelector};
-pub use trace::{load_balancer_of, security_group_key, security_group_name, target_group_prefix};
