@@ -8,6 +8,7 @@ mod fuzzed;
 mod handover;
 mod haproxy;
 mod integrity;
+mod load;
 mod operation;
 mod peers;
 mod process;

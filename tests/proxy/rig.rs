@@ -142,6 +142,15 @@ impl Peer {
         self.input.drain(..count).collect()
     }
 
+    /// Reads so many bytes and forgets them, however long it takes; `None` if the peer closes before.
+    pub(crate) async fn skip(&mut self, count: usize) -> Option<()> {
+        while self.input.len() < count {
+            self.stream.read_buf(&mut self.input).await.ok().filter(|read| *read > 0)?;
+        }
+        self.input.drain(..count);
+        Some(())
+    }
+
     /// Reads exactly these bytes.
     pub(crate) async fn expect(&mut self, bytes: impl AsRef<[u8]>) {
         let taken = self.take(bytes.as_ref().len()).await;

@@ -6,12 +6,13 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinSet;
 
+use crate::load;
 use crate::peers;
 use crate::process::Running;
-use crate::rig::{ACCEPTED, Backend, HANDSHAKE, HTTPS, Peer, status, within};
+use crate::rig::{Backend, HANDSHAKE, HTTPS, Peer, status, within};
 
 /// Connections that are busy at the same time.
 const CROWD: usize = 8;
@@ -42,31 +43,6 @@ async fn calls(strace: &Path, process: u32, work: impl Future<Output = usize>) -
     Some(f64::from(total) / f64::from(u32::try_from(operations).unwrap()))
 }
 
-/// Answers requests with 1 KiB, handshakes with 101 and an echo, for ever.
-async fn serve(backend: Backend) {
-    let mut peers = JoinSet::new();
-    loop {
-        let mut peer = backend.accept_whenever().await;
-        peers.spawn(async move {
-            while let Some(head) = peer.head_or_end().await {
-                if !head.to_ascii_lowercase().contains("upgrade: websocket") {
-                    let body = "x".repeat(1024);
-                    peer.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n{body}")).await;
-                    continue;
-                }
-                peer.send(ACCEPTED).await;
-                let mut bytes = vec![0; 64 * 1024];
-                while let Ok(count @ 1..) = peer.stream.read(&mut bytes).await {
-                    if peer.stream.write_all(&bytes[..count]).await.is_err() {
-                        break;
-                    }
-                }
-                break;
-            }
-        });
-    }
-}
-
 /// Runs the same on several connections at a time and says how many operations that were.
 async fn crowd<F: Future<Output = usize> + Send + 'static>(one: impl Fn() -> F) -> usize {
     let tasks: JoinSet<usize> = (0..CROWD).map(|_| one()).collect();
@@ -78,7 +54,7 @@ async fn an_operation_takes_few_system_calls() {
     let Some(strace) = peers::find("strace") else { return };
     let backend = Backend::new().await;
     let upstream = backend.address;
-    let serving = tokio::spawn(serve(backend));
+    let serving = tokio::spawn(load::serve(backend));
     let running =
         Running::start_by("echo 'workers: 1' >> proxy.yaml && exec \"$0\" --config proxy.yaml", upstream);
     let (address, process) = (running.address, running.process());

@@ -73,6 +73,10 @@ impl Pump {
             if !early.is_empty() && !self.source_done && self.pending.len() < JOINED {
                 let used = self.feed(early).map_err(|_| PumpError::Malformed)?;
                 early.drain(..used);
+                if early.is_empty() {
+                    // Its room would be held for as long as the receiver does not read.
+                    *early = Vec::new();
+                }
             }
             match self.flush(context, sink) {
                 Ok(true) => {}
