@@ -1,5 +1,7 @@
 //! The admin calls under `/_elbws/`: for tests and scripts, in JSON; no AWS client makes them.
 
+use std::net::Ipv4Addr;
+
 use hyper::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -95,24 +97,25 @@ fn run(account: &Account, method: &Method, path: &str, body: &[u8]) -> Answer {
 fn load_balancers(account: &Account) -> Value {
     let inner = account.lock();
     let mut all = Vec::new();
+    let place = |region: &str, name: &str, dns_name: &str, address: Ipv4Addr, ports: Vec<u16>| {
+        let listeners = ports.into_iter().filter_map(|port| {
+            let addresses = inner.listening.of(dns_name, port);
+            let first = addresses.first()?;
+            Some(json!({ "port": port, "address": first, "addresses": addresses }))
+        });
+        let listeners: Vec<Value> = listeners.collect();
+        json!({
+            "name": name, "dns_name": dns_name, "region": region, "address": address, "listeners": listeners,
+        })
+    };
     for (region, held) in &inner.state.regions {
         for balancer in held.elb.load_balancers.values() {
-            let listeners: Vec<Value> = balancer
-                .listeners
-                .keys()
-                .filter_map(|port| {
-                    let addresses = inner.listening.of(&balancer.dns_name, *port);
-                    let first = addresses.first()?;
-                    Some(json!({ "port": port, "address": first, "addresses": addresses }))
-                })
-                .collect();
-            all.push(json!({
-                "name": balancer.name,
-                "dns_name": balancer.dns_name,
-                "region": region,
-                "address": balancer.address,
-                "listeners": listeners,
-            }));
+            let ports = balancer.listeners.keys().copied().collect();
+            all.push(place(region, &balancer.name, &balancer.dns_name, balancer.address, ports));
+        }
+        for balancer in held.elbv2.load_balancers.values() {
+            let ports = balancer.listeners.values().map(|listener| listener.port).collect();
+            all.push(place(region, &balancer.name, &balancer.dns_name, balancer.address, ports));
         }
     }
     Value::Array(all)

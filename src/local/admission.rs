@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::state::ec2::{Direction, Instance, Peer, Region, Rule};
-use super::state::elb::LoadBalancer;
+use super::state::{elb, elbv2};
 
 /// One end of a connection, as rules name it.
 #[derive(Clone, Copy)]
@@ -18,36 +18,67 @@ struct Party<'a> {
     block: Option<Ipv4Net>,
 }
 
-/// Whether a load balancer's own groups admit a client to one of its ports.
-///
-/// A client on this machine counts as one from the internet that IPv4's 0.0.0.0/0 covers.
-pub(crate) fn admits(region: &Region, load_balancer: &LoadBalancer, client: IpAddr, port: u16) -> bool {
-    let address = if client.is_loopback() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { client };
-    let client = Party { groups: &[], address, block: None };
-    any_rule(region, &load_balancer.security_groups, Direction::Ingress, client, port)
+/// A load balancer, as rules see it.
+#[derive(Clone, Debug)]
+pub(crate) struct Balancer<'a> {
+    /// A Network Load Balancer may have none; then nothing is asked of what it does.
+    groups: &'a [String],
+    /// What its network interfaces are described as.
+    interface: String,
+    /// Whom targets see in its place.
+    client: Option<IpAddr>,
+}
+
+impl<'a> From<&'a elb::LoadBalancer> for Balancer<'a> {
+    fn from(load_balancer: &'a elb::LoadBalancer) -> Self {
+        let interface = format!("ELB {}", load_balancer.name);
+        Self { groups: &load_balancer.security_groups, interface, client: None }
+    }
+}
+
+impl<'a> From<&'a elbv2::LoadBalancer> for Balancer<'a> {
+    fn from(load_balancer: &'a elbv2::LoadBalancer) -> Self {
+        let interface = format!("ELB {}", load_balancer.path());
+        Self { groups: &load_balancer.security_groups, interface, client: None }
+    }
+}
+
+impl Balancer<'_> {
+    /// The same when targets see a client's address in place of its own.
+    pub(crate) fn with_client(self, client: IpAddr) -> Self {
+        Self { client: Some(at_large(client)), ..self }
+    }
+
+    /// Whether its own groups admit a client to one of its ports.
+    ///
+    /// A client on this machine counts as one from the internet that IPv4's 0.0.0.0/0 covers.
+    pub(crate) fn admits(&self, region: &Region, client: IpAddr, port: u16) -> bool {
+        let client = Party { groups: &[], address: at_large(client), block: None };
+        self.groups.is_empty() || any_rule(region, self.groups, Direction::Ingress, client, port)
+    }
+
+    /// The private address of its node in the instance's zone.
+    fn node(&self, region: &Region, instance: &Instance) -> IpAddr {
+        let mut nodes = region.network_interfaces.values();
+        let node = nodes.find(|node| {
+            node.instance_id.is_none() && node.description == self.interface && node.zone == instance.zone
+        });
+        IpAddr::V4(node.map_or(Ipv4Addr::UNSPECIFIED, |node| node.private_ip))
+    }
 }
 
 /// Whether a load balancer's groups let it reach a port of an instance, and the instance's groups admit it.
-pub(crate) fn reaches(region: &Region, load_balancer: &LoadBalancer, instance: &Instance, port: u16) -> bool {
+pub(crate) fn reaches(region: &Region, balancer: &Balancer<'_>, instance: &Instance, port: u16) -> bool {
     let block = region.subnets.get(&instance.subnet_id).and_then(|subnet| subnet.cidr.parse().ok());
     let there = Party { groups: &instance.security_groups, address: IpAddr::V4(instance.private_ip), block };
-    let here = Party {
-        groups: &load_balancer.security_groups,
-        address: interface(region, load_balancer, instance),
-        block: None,
-    };
-    any_rule(region, here.groups, Direction::Egress, there, port)
+    let address = balancer.client.unwrap_or_else(|| balancer.node(region, instance));
+    let here = Party { groups: balancer.groups, address, block: None };
+    (here.groups.is_empty() || any_rule(region, here.groups, Direction::Egress, there, port))
         && any_rule(region, there.groups, Direction::Ingress, here, port)
 }
 
-/// The private address of the load balancer's node in the instance's zone.
-fn interface(region: &Region, load_balancer: &LoadBalancer, instance: &Instance) -> IpAddr {
-    let description = format!("ELB {}", load_balancer.name);
-    let mut nodes = region.network_interfaces.values();
-    let node = nodes.find(|node| {
-        node.instance_id.is_none() && node.description == description && node.zone == instance.zone
-    });
-    IpAddr::V4(node.map_or(Ipv4Addr::UNSPECIFIED, |node| node.private_ip))
+fn at_large(client: IpAddr) -> IpAddr {
+    if client.is_loopback() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { client }
 }
 
 fn any_rule(region: &Region, groups: &[String], direction: Direction, other: Party<'_>, port: u16) -> bool {

@@ -15,6 +15,8 @@ mod data_plane;
 mod faults;
 mod health;
 mod ids;
+mod placement;
+mod proxy_header;
 pub mod server;
 mod state;
 mod wire;

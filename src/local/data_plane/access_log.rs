@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::Plane;
 use super::backend::Target;
 use super::front::Front;
+use super::tls::Handshake;
 use crate::local::ACCOUNT_ID;
 use crate::local::state::elb::LoadBalancer;
 
@@ -27,8 +28,7 @@ pub(super) struct Record {
     front: Front,
     at: OffsetDateTime,
     client: SocketAddr,
-    /// The suite that was agreed on, by AWS's name.
-    cipher: Option<&'static str>,
+    handshake: Option<Handshake>,
     /// The instance, at the port that the API knows.
     pub(super) backend: Option<SocketAddr>,
     pub(super) times: Times,
@@ -63,7 +63,7 @@ impl Record {
         plane: &Arc<Plane>,
         front: &Front,
         client: SocketAddr,
-        cipher: Option<&'static str>,
+        handshake: Option<&Handshake>,
     ) -> Self {
         let times = Times { begun: Instant::now(), dispatched: None, answered: None, returned: None };
         Self {
@@ -71,7 +71,7 @@ impl Record {
             front: front.clone(),
             at: plane.account.lock().clock.now(),
             client,
-            cipher,
+            handshake: handshake.cloned(),
             backend: None,
             times,
             statuses: None,
@@ -115,7 +115,9 @@ impl Record {
             Some(line) => (line.request.as_str(), line.user_agent.as_str()),
             None => ("- - - ", "-"),
         };
-        let (cipher, protocol) = self.cipher.map_or(("-", "-"), |cipher| (cipher, "TLSv1.2"));
+        let agreed = self.handshake.as_ref();
+        let cipher = agreed.and_then(|agreed| agreed.cipher).unwrap_or("-");
+        let protocol = agreed.map_or("-", |agreed| agreed.version);
         let (request, user_agent) = (escaped(request), escaped(user_agent));
         let _ = writeln!(
             line,

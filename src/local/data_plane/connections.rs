@@ -21,6 +21,8 @@ pub(super) struct Tenure {
     pub(super) idle: Duration,
     /// While their target is leaving, counted from when it began to; none if it stays.
     pub(super) leaving: Option<Duration>,
+    /// Not if it began while this was so: whoever is expelled later is cut then.
+    pub(super) expelled: bool,
 }
 
 /// The connections to one target by one listener.
@@ -29,6 +31,8 @@ struct Lot {
     registry: Arc<Registry>,
     /// When the target left, while connections to it drain.
     left: Option<u32>,
+    /// Whether it was expelled when last seen.
+    expelled: Option<bool>,
 }
 
 /// Every open byte connection.
@@ -66,6 +70,9 @@ impl Connections {
                 let idle = ticks(tenure.idle) + 1;
                 lot.registry.advance(now, Limits { idle, ping: None, ping_backend: false });
                 lot.drain(now, tenure.leaving);
+                if lot.expelled.replace(tenure.expelled) == Some(false) && tenure.expelled {
+                    lot.registry.cut();
+                }
             }
         }
     }

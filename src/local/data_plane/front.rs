@@ -9,7 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use time::OffsetDateTime;
 
 use crate::local::state::State;
-use crate::local::state::elb::LoadBalancer;
+use crate::local::state::elbv2::{Kind, Protocol};
+use crate::local::state::{elb, elbv2};
 
 /// A listener, as far as a change makes it another one that drops the connections of the old.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +35,8 @@ pub(super) enum Family {
         is_secure: bool,
         instance_port: u16,
     },
+    /// A Network one, with the listener's ARN.
+    Network { listener: String, is_secure: bool },
 }
 
 /// A front at an address.
@@ -55,7 +58,7 @@ impl Front {
     /// Whether clients begin with a TLS handshake.
     pub(super) fn is_secure(&self) -> bool {
         match self.family {
-            Family::Classic { is_secure, .. } => is_secure,
+            Family::Classic { is_secure, .. } | Family::Network { is_secure, .. } => is_secure,
         }
     }
 }
@@ -96,11 +99,14 @@ fn all(state: &State) -> Vec<Claim> {
         for load_balancer in of_region.elb.load_balancers.values() {
             all.extend(classic(region, load_balancer));
         }
+        for load_balancer in of_region.elbv2.load_balancers.values() {
+            all.extend(v2(region, load_balancer));
+        }
     }
     all
 }
 
-fn classic(region: &str, load_balancer: &LoadBalancer) -> impl Iterator<Item = Claim> {
+fn classic(region: &str, load_balancer: &elb::LoadBalancer) -> impl Iterator<Item = Claim> {
     load_balancer.listeners.iter().map(move |(port, listener)| Claim {
         created_at: load_balancer.created_at,
         address: load_balancer.address,
@@ -115,5 +121,31 @@ fn classic(region: &str, load_balancer: &LoadBalancer) -> impl Iterator<Item = C
                 instance_port: listener.instance_port,
             },
         },
+    })
+}
+
+fn v2(region: &str, load_balancer: &elbv2::LoadBalancer) -> impl Iterator<Item = Claim> {
+    load_balancer.listeners.values().filter_map(move |listener| {
+        let (arn, is_secure) = (listener.arn.clone(), listener.protocol.is_secure());
+        let family = match (load_balancer.kind, listener.protocol) {
+            (Kind::Network, Protocol::Tcp | Protocol::Tls | Protocol::TcpUdp) => {
+                Family::Network { listener: arn, is_secure }
+            }
+            // Datagrams are not carried.
+            (Kind::Network, Protocol::Udp | Protocol::Http | Protocol::Https) | (Kind::Application, _) => {
+                return None;
+            }
+        };
+        Some(Claim {
+            created_at: load_balancer.created_at,
+            address: load_balancer.address,
+            front: Front {
+                region: region.to_owned(),
+                name: load_balancer.name.clone(),
+                dns_name: load_balancer.dns_name.clone(),
+                port: listener.port,
+                family,
+            },
+        })
     })
 }

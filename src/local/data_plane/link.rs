@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -16,6 +16,8 @@ use crate::proxy::stream::Transport;
 pub(super) struct Link {
     stream: Stream,
     marks: Arc<Marks>,
+    /// What goes out before the first byte that is written.
+    preface: Vec<u8>,
 }
 
 /// When a connection's first bytes went each way.
@@ -34,13 +36,13 @@ enum Stream {
 
 impl From<TcpStream> for Link {
     fn from(stream: TcpStream) -> Self {
-        Self { stream: Stream::Plain(stream), marks: Arc::default() }
+        Self { stream: Stream::Plain(stream), marks: Arc::default(), preface: Vec::new() }
     }
 }
 
 impl From<TlsStream<TcpStream>> for Link {
     fn from(stream: TlsStream<TcpStream>) -> Self {
-        Self { stream: Stream::Tls(Box::new(stream)), marks: Arc::default() }
+        Self { stream: Stream::Tls(Box::new(stream)), marks: Arc::default(), preface: Vec::new() }
     }
 }
 
@@ -48,6 +50,22 @@ impl Link {
     /// Tells when its first bytes went each way, once they did.
     pub(super) fn marks(&self) -> Arc<Marks> {
         Arc::clone(&self.marks)
+    }
+}
+
+impl Link {
+    /// Has these bytes go out with the first ones that are written; never, if none are.
+    pub(super) fn begin_with(&mut self, preface: Vec<u8>) {
+        self.preface = preface;
+    }
+}
+
+impl Stream {
+    fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
     }
 }
 
@@ -91,10 +109,12 @@ impl AsyncWrite for Link {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.marks.written.get_or_init(Instant::now);
-        match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Stream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        let Self { stream, preface, .. } = &mut *self;
+        while !preface.is_empty() {
+            let written = ready!(stream.poll_write(context, preface))?;
+            preface.drain(..written);
         }
+        stream.poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

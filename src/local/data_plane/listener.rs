@@ -9,13 +9,14 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_rustls::{TlsAcceptor, TlsStream};
+use tokio_rustls::TlsStream;
 
 use super::front::{Family, Front};
 use super::http::pool::Pool;
 use super::link::Link;
 use super::refusal::Refusal;
-use super::{Plane, classic, tls};
+use super::tls::{self, Handshake};
+use super::{Plane, classic, network};
 use crate::local::account::Inner;
 use crate::proxy::stream::Transport as _;
 
@@ -41,8 +42,8 @@ pub(super) struct Client {
     pub(super) address: SocketAddr,
     /// Where it came to; the port as clients know it.
     pub(super) destination: SocketAddr,
-    /// What its handshake agreed on.
-    pub(super) cipher: Option<&'static str>,
+    /// What its handshake agreed on, if there was one.
+    pub(super) handshake: Option<Handshake>,
     pub(super) front: Front,
     pub(super) shared: Arc<Shared>,
     pub(super) plane: Arc<Plane>,
@@ -94,12 +95,12 @@ async fn serve_client(
             return;
         }
     };
-    let mut cipher = None;
+    let mut handshake = None;
     let link = match &terms {
         None => Link::from(stream),
         Some(terms) => {
-            let config = match shared.tls.config(terms) {
-                Ok(config) => config,
+            let offers = match shared.tls.offers(terms) {
+                Ok(offers) => offers,
                 Err(error) => {
                     plane.say(format!(
                         "load balancer {} cannot serve port {}: {error}",
@@ -109,16 +110,17 @@ async fn serve_client(
                 }
             };
             // A handshake that fails has told the client why.
-            let accepted = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await;
-            let Ok(Ok(stream)) = accepted else { return };
-            cipher = tls::suite_name(stream.get_ref().1);
+            let accepted = timeout(HANDSHAKE, offers.accept(stream)).await;
+            let Ok(Ok((stream, agreed))) = accepted else { return };
+            handshake = Some(agreed);
             Link::from(TlsStream::Server(stream))
         }
     };
-    let client = Client { link, address, destination, cipher, front, shared, plane };
+    let client = Client { link, address, destination, handshake, front, shared, plane };
     match client.front.family {
         Family::Classic { is_http: true, .. } => classic::serve_http(client).await,
         Family::Classic { is_http: false, .. } => classic::serve_bytes(client).await,
+        Family::Network { .. } => network::serve(client).await,
     }
 }
 
@@ -126,5 +128,6 @@ async fn serve_client(
 fn enter(inner: &Inner, front: &Front, client: IpAddr) -> Result<Option<tls::Terms>, Refusal> {
     match front.family {
         Family::Classic { .. } => classic::enter(inner, front, client),
+        Family::Network { .. } => network::enter(inner, front, client),
     }
 }

@@ -8,12 +8,16 @@ mod access_log;
 mod backend;
 mod classic;
 mod connections;
+mod entrance;
 mod front;
+mod group;
 mod http;
 mod link;
 mod listener;
+mod network;
 mod refusal;
 mod tls;
+mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -71,6 +75,7 @@ impl Plane {
         let inner = &*self.account.lock();
         self.connections.tick(|front, target| match front.family {
             Family::Classic { .. } => classic::tenure(inner, front, target),
+            Family::Network { .. } => network::tenure(inner, front, target),
         });
     }
 

@@ -1,6 +1,7 @@
-//! One health check: TCP connects, SSL shakes hands, HTTP and HTTPS want `200` for a GET.
+//! One health check: a connection, with a handshake and a request where those are asked for.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, LazyLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -8,54 +9,103 @@ use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::local::state::elb::Protocol;
-
-/// What is asked of an instance.
+/// What is asked of a target.
 #[derive(Clone, Debug)]
 pub(super) struct Probe {
     /// Where; an address that cannot be had fails every check.
     pub(super) address: Option<SocketAddr>,
-    pub(super) protocol: Protocol,
-    /// Of HTTP and HTTPS.
+    /// Whom the target sees, where that is not this machine's choice.
+    pub(super) source: Option<Ipv4Addr>,
+    /// What comes before all else: a PROXY header, or nothing.
+    pub(super) preface: Vec<u8>,
+    /// Whether there is a handshake.
+    pub(super) secure: bool,
+    /// What is asked then, if that was not enough.
+    pub(super) request: Option<Request>,
+}
+
+/// A request, and which answers pass.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
     pub(super) path: String,
+    /// `Host` and `User-Agent` as the checker words them.
+    pub(super) host: String,
+    pub(super) agent: &'static str,
+    pub(super) codes: Vec<RangeInclusive<u16>>,
+}
+
+/// What came of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Passed,
+    /// An answer of another code than those that pass.
+    Code(u16),
+    /// Nothing in time.
+    Timeout,
+    /// No connection, or no answer that makes sense.
+    Failed,
 }
 
 impl Probe {
-    /// Whether the instance passes, however long that takes: the caller sets the deadline.
-    pub(super) async fn passes(&self) -> bool {
-        let Some(address) = self.address else { return false };
-        let Ok(stream) = TcpStream::connect(address).await else { return false };
-        match self.protocol {
-            Protocol::Tcp => true,
-            Protocol::Http => self.answers(stream, address).await.unwrap_or(false),
-            Protocol::Ssl => handshake(stream, address).await.is_ok(),
-            Protocol::Https => match handshake(stream, address).await {
-                Ok(stream) => self.answers(stream, address).await.unwrap_or(false),
-                Err(_) => false,
-            },
+    /// Asks the target, however long that takes: the caller sets the deadline.
+    pub(super) async fn ask(&self) -> Outcome {
+        self.attempt().await.unwrap_or(Outcome::Failed)
+    }
+
+    async fn attempt(&self) -> std::io::Result<Outcome> {
+        let Some(address) = self.address else { return Ok(Outcome::Failed) };
+        let mut stream = self.connect(address).await?;
+        stream.write_all(&self.preface).await?;
+        match (self.secure, &self.request) {
+            (false, None) => Ok(Outcome::Passed),
+            (false, Some(request)) => request.send(stream).await,
+            (true, None) => handshake(stream, address).await.map(|_| Outcome::Passed),
+            (true, Some(request)) => request.send(handshake(stream, address).await?).await,
         }
     }
 
-    async fn answers(
-        &self,
-        mut stream: impl AsyncRead + AsyncWrite + Unpin,
-        address: SocketAddr,
-    ) -> std::io::Result<bool> {
+    async fn connect(&self, address: SocketAddr) -> std::io::Result<TcpStream> {
+        let Some(source) = self.source else { return TcpStream::connect(address).await };
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(IpAddr::V4(source), 0))?;
+        socket.connect(address).await
+    }
+}
+
+impl Request {
+    async fn send(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<Outcome> {
+        let Self { path, host, agent, codes } = self;
         let request = format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: ELB-HealthChecker/1.0\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-            self.path,
-            address.ip()
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
         stream.flush().await?;
         let mut status = [0; "HTTP/1.1 200".len()];
         stream.read_exact(&mut status).await?;
-        Ok(status.starts_with(b"HTTP/1.") && status.ends_with(b" 200"))
+        let code = std::str::from_utf8(&status).ok().and_then(|status| {
+            let (version, code) = status.split_once(' ')?;
+            let digits = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
+            code.parse().ok().filter(|_| version.starts_with("HTTP/1.") && digits)
+        });
+        Ok(match code {
+            Some(code) if codes.iter().any(|range| range.contains(&code)) => Outcome::Passed,
+            Some(code) => Outcome::Code(code),
+            None => Outcome::Failed,
+        })
     }
+}
+
+/// The codes that a matcher names: `200`, `200,202` or `200-299`.
+pub(super) fn codes(matcher: &str) -> Vec<RangeInclusive<u16>> {
+    let ranges = matcher.split(',').filter_map(|part| {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        Some(from.trim().parse().ok()?..=to.trim().parse().ok()?)
+    });
+    ranges.collect()
 }
 
 /// Shakes hands with an instance, whatever certificate it shows: a Classic load balancer checks none unless a
@@ -164,39 +214,50 @@ mod tests {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    async fn passes(address: SocketAddr, protocol: Protocol) -> bool {
-        Probe { address: Some(address), protocol, path: "/healthz".to_owned() }.passes().await
+    async fn ask(address: SocketAddr, secure: bool, codes: &str) -> Outcome {
+        let request = Request {
+            path: "/healthz".to_owned(),
+            host: "x".to_owned(),
+            agent: "test",
+            codes: super::codes(codes),
+        };
+        let request = (!codes.is_empty()).then_some(request);
+        let preface = Vec::new();
+        Probe { address: Some(address), source: None, preface, secure, request }.ask().await
     }
 
     #[tokio::test]
-    async fn http_wants_exactly_200() {
-        for (answer, expected) in [
-            ("HTTP/1.1 200 OK\r\n\r\n", true),
-            ("HTTP/1.0 200 Fine\r\n\r\n", true),
-            ("HTTP/1.1 204 No Content\r\n\r\n", false),
-            ("HTTP/1.1 301 Moved\r\n\r\n", false),
-            ("SSH-2.0-x\r\n", false),
-            ("", false),
+    async fn the_code_decides_on_an_answer() {
+        for (answer, codes, expected) in [
+            ("HTTP/1.1 200 OK\r\n\r\n", "200", Outcome::Passed),
+            ("HTTP/1.0 200 Fine\r\n\r\n", "200", Outcome::Passed),
+            ("HTTP/1.1 204 No Content\r\n\r\n", "200", Outcome::Code(204)),
+            ("HTTP/1.1 204 No Content\r\n\r\n", "200-299", Outcome::Passed),
+            ("HTTP/1.1 301 Moved\r\n\r\n", "200,301", Outcome::Passed),
+            ("HTTP/1.1 301 Moved\r\n\r\n", "200,302", Outcome::Code(301)),
+            ("HTTP/1.1 +20 Odd\r\n\r\n", "1-999", Outcome::Failed),
+            ("SSH-2.0-x-y-z\r\n", "200", Outcome::Failed),
+            ("", "200", Outcome::Failed),
         ] {
-            assert_eq!(passes(serve(None, answer).await, Protocol::Http).await, expected, "{answer}");
+            assert_eq!(ask(serve(None, answer).await, false, codes).await, expected, "{answer}");
         }
     }
 
     #[tokio::test]
     async fn any_certificate_will_do() {
-        assert!(passes(serve(Some(acceptor()), "").await, Protocol::Ssl).await);
+        assert_eq!(ask(serve(Some(acceptor()), "").await, true, "").await, Outcome::Passed);
         let address = serve(Some(acceptor()), "HTTP/1.1 200 OK\r\n\r\n").await;
-        assert!(passes(address, Protocol::Https).await);
+        assert_eq!(ask(address, true, "200").await, Outcome::Passed);
         let address = serve(None, "HTTP/1.1 200 OK\r\n\r\n").await;
-        assert!(!passes(address, Protocol::Https).await, "no TLS there");
+        assert_eq!(ask(address, true, "200").await, Outcome::Failed, "no TLS there");
     }
 
     #[tokio::test]
     async fn tcp_wants_a_listener() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        assert!(passes(address, Protocol::Tcp).await);
+        assert_eq!(ask(address, false, "").await, Outcome::Passed);
         drop(listener);
-        assert!(!passes(address, Protocol::Tcp).await);
+        assert_eq!(ask(address, false, "").await, Outcome::Failed);
     }
 }

@@ -23,7 +23,7 @@ pub(in crate::local::data_plane) async fn serve(client: Client) {
     let route = Route::of(&client.plane.account.lock(), &client.front);
     // A listener that is gone takes this task along.
     let Ok(route) = route else { return };
-    let mut record = Record::new(&client.plane, &client.front, client.address, client.cipher);
+    let mut record = Record::new(&client.plane, &client.front, client.address, client.handshake.as_ref());
     let Some((mut backend, target)) = connect(&client, &route).await else { return };
     record.dispatch(&target);
     if route.proxy_protocol {

@@ -32,7 +32,7 @@ enum Failure {
 
 /// Answers a request.
 pub(super) async fn answer(visit: &Visit, request: Request<Incoming>) -> Response<ResponseBody> {
-    let mut record = Record::new(&visit.plane, &visit.front, visit.client, visit.cipher);
+    let mut record = Record::new(&visit.plane, &visit.front, visit.client, visit.handshake.as_ref());
     record.request = Some(line(visit, &request));
     let activity = Activity::now();
     let answered = exchange(visit, request, &activity, &mut record).await;

@@ -4,6 +4,7 @@ mod bytes;
 mod exchange;
 mod route;
 mod stickiness;
+mod terms;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,13 +23,13 @@ use super::listener::Client;
 /// HTTP/1.1 on both sides, as Classic load balancers speak it. An `Upgrade` is not passed on, so that WebSockets
 /// do not get through such a listener.
 pub(super) async fn serve_http(client: Client) {
-    let Client { link, address, cipher, front, shared, plane, .. } = client;
+    let Client { link, address, handshake, front, shared, plane, .. } = client;
     let idle = match Route::of(&plane.account.lock(), &front) {
         Ok(route) => route.idle_timeout,
         // A listener that is gone takes this task along.
         Err(_) => return,
     };
-    let visit = Arc::new(Visit { client: address, cipher, front, shared, plane });
+    let visit = Arc::new(Visit { client: address, handshake, front, shared, plane });
     let service = service_fn(move |request| {
         let visit = Arc::clone(&visit);
         async move { Ok::<_, Infallible>(exchange::answer(&visit, request).await) }

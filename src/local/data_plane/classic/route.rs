@@ -4,8 +4,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::terms::terms;
 use crate::local::account::Inner;
-use crate::local::admission;
+use crate::local::admission::{self, Balancer};
 use crate::local::data_plane::backend::{Target, Way};
 use crate::local::data_plane::connections::Tenure;
 use crate::local::data_plane::front::Front;
@@ -44,14 +45,14 @@ pub(in crate::local::data_plane) fn enter(
 ) -> Result<Option<Terms>, Refusal> {
     let (region, load_balancer, listener) = find(inner, front)?;
     if inner.settings.enforce_security_groups
-        && !admission::admits(&region.ec2, load_balancer, client, front.port)
+        && !Balancer::from(load_balancer).admits(&region.ec2, client, front.port)
     {
         return Err(Refusal::Client { client, port: front.port });
     }
     let Some(arn) = &listener.certificate else { return Ok(None) };
     let key_pair = inner.state.key_pair(&front.region, arn);
     let key_pair = key_pair.ok_or_else(|| Refusal::Certificate { arn: arn.clone() })?;
-    Ok(Some(Terms::of(load_balancer, listener, key_pair)))
+    Ok(Some(terms(load_balancer, listener, arn, key_pair)))
 }
 
 impl Route {
@@ -60,11 +61,12 @@ impl Route {
         let (region, load_balancer, listener) = find(inner, front)?;
         let settings = &inner.settings;
         let port = listener.instance_port;
+        let balancer = Balancer::from(load_balancer);
         let target = |id: &String| {
             let instance = region.ec2.instances.get(id)?;
             let serves = inner.health.serves((&front.region, region), load_balancer, id, settings)
                 && (!settings.enforce_security_groups
-                    || admission::reaches(&region.ec2, load_balancer, instance, port));
+                    || admission::reaches(&region.ec2, &balancer, instance, port));
             let port = port.checked_add(settings.port_offset).filter(|_| serves)?;
             let address = SocketAddr::new(IpAddr::V4(instance.private_ip), port);
             Some(Target { group: String::new(), id: id.clone(), port: listener.instance_port, address })
@@ -87,6 +89,7 @@ pub(in crate::local::data_plane) fn tenure(inner: &Inner, front: &Front, target:
     let registered = load_balancer.instances.contains(&target.id);
     Some(Tenure {
         idle: Duration::from_secs(load_balancer.attributes.idle_timeout.into()),
+        expelled: false,
         leaving: (!registered).then(|| Duration::from_secs(timeout.into())),
     })
 }

@@ -13,11 +13,12 @@ use std::sync::Arc;
 use super::Plane;
 use super::front::Front;
 use super::listener::Shared;
+use super::tls::Handshake;
 
 /// What an exchange needs to know of the connection that its request came by.
 pub(super) struct Visit {
     pub(super) client: SocketAddr,
-    pub(super) cipher: Option<&'static str>,
+    pub(super) handshake: Option<Handshake>,
     pub(super) front: Front,
     pub(super) shared: Arc<Shared>,
     pub(super) plane: Arc<Plane>,
