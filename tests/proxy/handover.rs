@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::peers;
 use crate::process::{OK, PROGRAM, Running, served};
 use crate::rig::{ACCEPTED, Backend, HANDSHAKE, HTTPS, Peer, field, status, within};
 
@@ -159,7 +160,8 @@ async fn a_tunnel_whose_peer_does_not_read_moves_with_what_waits_for_it() {
 #[tokio::test]
 async fn a_kept_connection_goes_on_in_the_new_process() {
     let backend = Backend::new().await;
-    let mut running = Running::start(backend.address);
+    // One worker, whose kept connection to the backend serves the requests in turn.
+    let mut running = Running::start_with("exec \"$0\" --config proxy.yaml", backend.address, "workers: 1");
     let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     // One between two requests, one before its first, one that is answered only after the hand-over.
     let mut between = Peer::to(running.address).await;
@@ -201,7 +203,7 @@ async fn a_kept_connection_goes_on_in_the_new_process() {
 #[tokio::test]
 async fn only_the_new_process_answers_health_checks() {
     let backend = Backend::new().await;
-    let health = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let health = peers::free();
     let mut running = Running::start_with(
         "exec \"$0\" --config proxy.yaml",
         backend.address,

@@ -1,7 +1,7 @@
 //! Programs of others, run against the proxy: found, configured in a folder of their own, ended with the test.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,13 +12,29 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/bin")]);
     let found = folders.map(|folder| folder.join(name)).find(|path| path.is_file());
     if found.is_none() {
-        assert!(
-            std::env::var_os("ELBWS_REQUIRE_PEERS").is_none_or(|value| value != "1"),
-            "{name} is not installed"
-        );
-        skip(&format!("{name} is not installed"));
+        miss(name);
     }
     found
+}
+
+/// The same for a file with a place of its own, such as a module.
+pub(crate) fn find_file(path: &str) -> Option<PathBuf> {
+    let found = Some(PathBuf::from(path)).filter(|path| path.is_file());
+    if found.is_none() {
+        miss(path);
+    }
+    found
+}
+
+fn miss(name: &str) {
+    let required = std::env::var_os("ELBWS_REQUIRE_PEERS").is_some_and(|value| value == "1");
+    assert!(!required, "{name} is not installed");
+    skip(&format!("{name} is not installed"));
+}
+
+/// An address for a program that cannot be asked which port it got.
+pub(crate) fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Says why a test ends early.

@@ -34,7 +34,7 @@ impl Running {
     /// The same with more lines of configuration.
     pub(crate) fn start_with(command: &str, upstream: SocketAddr, extra: &str) -> Self {
         // The program is told a port, so a free one is found first.
-        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = peers::free();
         let folder = tempfile::tempdir().unwrap();
         let yaml =
             format!("listen: \"{address}\"\nroutes: [{{ path: /, upstream: \"{upstream}\" }}]\n{extra}\n");

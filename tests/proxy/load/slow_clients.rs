@@ -63,7 +63,7 @@ async fn slow_clients_cost_the_tunnels_nothing() {
     let backend = Backend::new().await;
     let upstream = backend.address;
     let serving = tokio::spawn(serve(backend));
-    let metrics = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let metrics = peers::free();
     let running = Running::start_with(
         "exec \"$0\" --config proxy.yaml",
         upstream,

@@ -1,6 +1,6 @@
 //! nginx as a backend that answers with the request lines it saw.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use crate::peers::{self, Program};
 
@@ -12,8 +12,7 @@ pub(super) struct Nginx {
 /// `None`, with a word about it, where nginx is not installed.
 pub(super) fn start() -> Option<Nginx> {
     let binary = peers::find("nginx")?;
-    // nginx cannot be asked which port it got, so a free one is found first.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = peers::free();
     let configuration = format!(
         "daemon off; master_process off; pid nginx.pid; error_log stderr crit;\n\
          events {{ }}\n\
