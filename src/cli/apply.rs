@@ -81,7 +81,7 @@ pub(crate) fn run_destroy(globals: &Globals, arguments: &DestroyArguments) -> Re
     let stack = spec_file::stack(&spec, Files::NotNeeded)?;
     session::run(globals, spec.region.as_deref(), |session| async move {
         let observed = session.observe(&stack).await?;
-        let plan = plan::destroy(&stack, &observed);
+        let plan = plan::destroy(&stack, &observed).map_err(unplannable)?;
         show(globals, &plan);
         if plan.steps.is_empty() {
             return Ok(Exit::Done);

@@ -52,7 +52,7 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Fail
 
 async fn look(stack: &Stack, session: &Session) -> Result<Status, Failure> {
     let observed = session.observe(stack).await?;
-    let name = &stack.load_balancer.name;
+    let name = stack.load_balancer.name();
     let Some(balancer) = observed.load_balancer(name) else {
         return Err(Failure {
             error: anyhow!("load balancer {name} does not exist in {}", observed.region),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::resource::{
     AccessLogs, Admission, Attributes, CertificateFiles, CertificateSource, CertificateStore,
-    DesiredListener, DesiredLoadBalancer, HealthCheck, InstanceSelector, Protocol, Scheme, Stack,
-    SubnetSelector, Tags, VpcSelector,
+    DesiredBalancer, DesiredListener, DesiredLoadBalancer, HealthCheck, InstanceSelector, Protocol, Scheme,
+    Stack, SubnetSelector, Tags, VpcSelector,
 };
 use super::spec::{self, ClassicListener, ClassicLoadBalancer, ClassicProtocol, LoadBalancer, Spec};
 
@@ -49,7 +49,9 @@ pub fn desired(spec: &Spec, content: Option<CertificateContent>) -> Stack {
             Admission::Unmanaged
         },
         certificate: spec.certificate.as_ref().and_then(|wanted| certificate(&wanted.source, content)),
-        load_balancer: classic(balancer),
+        additional_certificates: Vec::new(),
+        load_balancer: DesiredBalancer::Classic(classic(balancer)),
+        dns: None,
     }
 }
 

@@ -166,7 +166,7 @@ impl Account {
     }
 
     pub(crate) fn destroy(&self, stack: &Stack) -> (Outcome, Vec<Event>) {
-        self.execute(&plan::destroy(stack, &self.observe(stack)))
+        self.execute(&plan::destroy(stack, &self.observe(stack)).unwrap())
     }
 
     pub(crate) fn execute(&self, plan: &Plan) -> (Outcome, Vec<Event>) {

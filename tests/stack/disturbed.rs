@@ -82,7 +82,7 @@ impl Way {
             return world.account.plan(&world.stack(directory, to));
         }
         let stack = world.stack(directory, self.from.as_ref().unwrap());
-        plan::destroy(&stack, &world.account.observe(&stack))
+        plan::destroy(&stack, &world.account.observe(&stack)).unwrap()
     }
 
     /// Goes the way with a fault at call `point`; says whether it struck.

@@ -9,7 +9,7 @@ use elbws::provision::aws::{Cancel, cancellation};
 use elbws::provision::event::Happening;
 use elbws::provision::execute::{ExecuteError, Outcome, events, execute, wait_in_service};
 use elbws::provision::plan::{self, Operation, Plan, Reference, Step};
-use elbws::provision::resource::{Kind, PolicyKind, ResourceKey, Stack, Tags};
+use elbws::provision::resource::{Kind, LoadBalancerType, PolicyKind, ResourceKey, Stack, Tags};
 
 use crate::account::{Account, between, stack, stack_in};
 
@@ -138,7 +138,7 @@ impl Way {
             return account.plan(&stack_in(directory, to));
         }
         let stack = stack_in(directory, FILES);
-        plan::destroy(&stack, &account.observe(&stack))
+        plan::destroy(&stack, &account.observe(&stack)).unwrap()
     }
 
     /// Checks that the way's end is reached, without an orphan or a duplicate: what is there is the stack's,
@@ -343,7 +343,9 @@ fn one(operation: Operation) -> Plan {
         stack: "s".to_owned(),
         region: "us-east-1".to_owned(),
         load_balancer: "s".to_owned(),
+        load_balancer_type: LoadBalancerType::Classic,
         targets: BTreeSet::new(),
+        target_groups: BTreeMap::new(),
         changes: Vec::new(),
         warnings: Vec::new(),
         steps: vec![Step { id: 0, needs: BTreeSet::new(), resources: Vec::new(), operation }],

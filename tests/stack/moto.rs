@@ -124,7 +124,7 @@ async fn a_stack_is_applied_to_moto_and_destroyed() {
     let other: Vec<_> =
         again.changes.iter().filter(|change| change.resource.kind != Kind::Listener).collect();
     assert!(other.is_empty(), "but for the instance protocol, which moto loses: {other:?}");
-    run(&clients, &plan::destroy(&stack, &observed(&clients, &stack).await)).await;
+    run(&clients, &plan::destroy(&stack, &observed(&clients, &stack).await).unwrap()).await;
     let left = observed(&clients, &stack).await;
     assert!(left.load_balancers.is_empty() && left.security_groups.is_empty(), "{left:?}");
     assert!(left.certificates.is_empty(), "{left:?}");

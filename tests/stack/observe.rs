@@ -2,11 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use elbws::provision::resource::{Kind, PolicyKind, Protocol};
+use elbws::provision::resource::{DesiredBalancer, DesiredLoadBalancer, Kind, PolicyKind, Protocol, Stack};
 
 use crate::account::{Account, stack};
 
 const BLOG: &str = include_str!("../../specs/classic.yaml");
+fn classic(stack: &Stack) -> &DesiredLoadBalancer {
+    match &stack.load_balancer {
+        DesiredBalancer::Classic(classic) => classic,
+        DesiredBalancer::V2(_) => panic!("no Classic load balancer is desired"),
+    }
+}
+
 /// The most calls that planning the blog post's stack may take.
 const BUDGET: usize = 12;
 
@@ -89,8 +96,8 @@ fn what_was_applied_is_observed() {
     assert!(balancer.policies["ws-chat-proxy-protocol"].turns_proxy_protocol_on());
     assert!(balancer.policies["ws-chat-proxy-protocol"].is(PolicyKind::ProxyProtocol));
     assert_eq!(balancer.backend_policies[&80], ["ws-chat-proxy-protocol"]);
-    assert_eq!(balancer.attributes, stack.load_balancer.attributes);
-    assert_eq!(balancer.health_check, stack.load_balancer.health_check);
+    assert_eq!(balancer.attributes, classic(&stack).attributes);
+    assert_eq!(balancer.health_check, classic(&stack).health_check);
     assert_eq!(balancer.instances, BTreeSet::from([instance.clone()]));
     assert_eq!(balancer.subnets.len(), 6, "one in each zone");
     assert_eq!(balancer.tags.owner(), Some("ws-chat"));

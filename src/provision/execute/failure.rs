@@ -87,6 +87,9 @@ pub enum ExecuteError {
     /// The plan refers to a resource that none of its finished steps has made.
     #[error("the plan has made no {0}")]
     Unresolved(ResourceKey),
+    /// Calls for Application and Network load balancers.
+    #[error("application and network load balancers cannot be built yet")]
+    Unsupported,
     /// The wait was cancelled.
     #[error("interrupted")]
     Interrupted,
@@ -142,6 +145,7 @@ impl ExecuteError {
             | Self::NoCertificate { .. }
             | Self::NoPrivateKey { .. }
             | Self::Unresolved(_)
+            | Self::Unsupported
             | Self::Interrupted => None,
         }
     }

@@ -6,7 +6,7 @@ use super::failure::ExecuteError;
 use super::load_balancer::Creation;
 use crate::provision::aws::retry::Patience;
 use crate::provision::aws::{AwsError, Clients, acm, ec2, elb, iam};
-use crate::provision::plan::{NewListener, Operation, Reference, TagChange};
+use crate::provision::plan::{NewListener, Operation, Reference, TagChange, V2Operation};
 use crate::provision::resource::{Listener, ResourceKey};
 
 /// What an operation runs with.
@@ -21,8 +21,15 @@ impl Operation {
     /// Returns the resource whose identifier the operation puts out.
     pub(super) fn output(&self) -> Option<&ResourceKey> {
         match self {
-            Self::ImportCertificate { key, .. } | Self::CreateSecurityGroup { key, .. } => Some(key),
-            Self::TagCertificate { .. }
+            Self::ImportCertificate { key, .. }
+            | Self::CreateSecurityGroup { key, .. }
+            | Self::V2(
+                V2Operation::CreateLoadBalancer { key, .. }
+                | V2Operation::CreateTargetGroup { key, .. }
+                | V2Operation::CreateListener { key, .. },
+            ) => Some(key),
+            Self::V2(_)
+            | Self::TagCertificate { .. }
             | Self::DeleteCertificate { .. }
             | Self::AuthorizeIngress { .. }
             | Self::RevokeIngress { .. }
@@ -55,6 +62,7 @@ impl Run<'_> {
     pub(super) async fn operation(&self, operation: &Operation) -> Result<Option<String>, ExecuteError> {
         let clients = self.clients;
         match operation {
+            Operation::V2(_) => return Err(ExecuteError::Unsupported),
             Operation::ImportCertificate { files, over, iam, tags, .. } => {
                 return self.import_certificate(files, over.as_deref(), iam.as_ref(), tags).await.map(Some);
             }

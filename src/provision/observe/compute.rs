@@ -44,7 +44,7 @@ pub(super) async fn subnets(
     }
     let mut subnets = ec2::subnets(clients, &[Condition::new("vpc-id", vpcs)]).await?;
     if let SubnetSelector::Tags(tags) = &stack.subnets {
-        subnets.retain(|subnet| in_use.contains(&subnet.id) || has_all(&subnet.tags, tags));
+        subnets.retain(|subnet| in_use.contains(&subnet.id) || subnet.tags.include(tags));
     }
     Ok(subnets)
 }
@@ -89,8 +89,4 @@ pub(super) async fn instances(
     let missing =
         selector.ids.iter().filter(|id| !instances.iter().any(|found| found.id == **id)).cloned().collect();
     Ok(Selected { instances, missing })
-}
-
-fn has_all(tags: &Tags, wanted: &Tags) -> bool {
-    wanted.0.iter().all(|(key, value)| tags.0.get(key) == Some(value))
 }

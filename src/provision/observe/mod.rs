@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::aws::{AwsError, Clients, InstanceHealth, ec2, elb};
 use super::resource::{
-    Kind, LoadBalancer, Observed, RESOURCE_TAG, ResourceKey, STACK_TAG, SecurityGroup, Stack,
+    LoadBalancer, LoadBalancerType, Observed, RESOURCE_TAG, ResourceKey, STACK_TAG, SecurityGroup, Stack,
 };
 
 /// Reads what there is of `stack` and of its surroundings.
@@ -18,7 +18,7 @@ use super::resource::{
 /// That takes three rounds of calls, and for a stack that exists 12 calls in all; more only where instances
 /// are selected both by id and by tag, where certificates were imported into ACM, and after a rename.
 pub async fn observe(clients: &Clients, stack: &Stack) -> Result<Observed, AwsError> {
-    let name = &stack.load_balancer.name;
+    let name = stack.load_balancer.name();
     let owned = [ec2::Condition::new(format!("tag:{STACK_TAG}"), [&stack.name])];
     // What the spec alone leads to.
     let (described, security_groups, mut rules, vpcs, tagged, listed) = tokio::try_join!(
@@ -60,6 +60,7 @@ pub async fn observe(clients: &Clients, stack: &Stack) -> Result<Observed, AwsEr
         security_groups,
         rules,
         load_balancers,
+        ..Observed::default()
     })
 }
 
@@ -100,10 +101,9 @@ fn made_for(group: &SecurityGroup) -> Option<String> {
         .0
         .get(RESOURCE_TAG)
         .and_then(|tag| tag.parse::<ResourceKey>().ok())
-        .filter(|key| key.kind == Kind::SecurityGroup)
-        .map(|key| key.name);
+        .and_then(|key| Some(Stack::made_for(&key)?.1.to_owned()));
     tagged.or_else(|| {
-        let prefix = Stack::security_group_name("");
+        let prefix = Stack::security_group_name(LoadBalancerType::Classic, "");
         group.name.strip_prefix(&prefix).map(str::to_owned)
     })
 }

@@ -7,21 +7,54 @@ use serde_json::json;
 use super::failure::PlanError;
 use super::fields::changed;
 use super::order::{After, Draft, DraftStep};
-use super::scene::certificate_key;
 use super::security_group::prefixed;
 use super::{Action, Disruption, IamName, Operation, Reference, TagChange};
 use crate::provision::resource::{
-    Certificate, CertificateFiles, CertificateSource, CertificateStore, Kind, Observed, ResourceKey, Stack,
+    Certificate, CertificateFiles, CertificateSource, CertificateStore, Kind, Observed, RESOURCE_TAG,
+    ResourceKey, Stack,
 };
 
-/// Plans the certificate and returns how its listeners refer to it.
+/// Returns the key of the stack's imported certificate.
+pub(super) fn certificate_key() -> ResourceKey {
+    ResourceKey::new(Kind::Certificate, "main")
+}
+
+/// The certificates of a stack, as its listeners refer to them.
+#[derive(Debug, Default)]
+pub(super) struct Certificates {
+    /// The one that clients are shown.
+    pub(super) main: Option<Reference>,
+    /// Those that are chosen by SNI.
+    pub(super) additional: Vec<Reference>,
+}
+
+/// Plans the certificates and returns how listeners refer to them.
 pub(super) fn plan(
     stack: &Stack,
     observed: &Observed,
     draft: &mut Draft,
     errors: &mut Vec<PlanError>,
+) -> Certificates {
+    let main = stack
+        .certificate
+        .as_ref()
+        .and_then(|source| resolve(stack, observed, source, &certificate_key(), draft, errors));
+    let additional = stack.additional_certificates.iter().enumerate().filter_map(|(index, source)| {
+        let key = ResourceKey::new(Kind::Certificate, format!("additional-{}", index + 1));
+        resolve(stack, observed, source, &key, draft, errors)
+    });
+    Certificates { main, additional: additional.collect() }
+}
+
+fn resolve(
+    stack: &Stack,
+    observed: &Observed,
+    source: &CertificateSource,
+    key: &ResourceKey,
+    draft: &mut Draft,
+    errors: &mut Vec<PlanError>,
 ) -> Option<Reference> {
-    let wanted = match stack.certificate.as_ref()? {
+    let wanted = match source {
         CertificateSource::Arn(arn) => match observed.certificates.iter().find(|found| found.arn == *arn) {
             None => Err(PlanError::UnknownCertificate { arn: arn.clone() }),
             Some(found) if !found.issued => Err(PlanError::CertificateNotIssued { arn: arn.clone() }),
@@ -32,19 +65,28 @@ pub(super) fn plan(
                 || PlanError::NoCertificateCovers { domain: domain.clone(), region: observed.region.clone() },
             )
         }
-        CertificateSource::Files(files) => Ok(import(stack, observed, files, draft)),
+        CertificateSource::Files(files) => Ok(import(stack, observed, files, key, draft)),
     };
     wanted.map_err(|error| errors.push(error)).ok()
 }
 
-/// Plans the deletion of the stack's imported certificates that `kept` is not one of.
-pub(super) fn plan_deletions(stack: &str, observed: &Observed, kept: Option<&Reference>, draft: &mut Draft) {
-    let kept = kept.and_then(|reference| match reference {
-        Reference::Existing(arn) => Some(arn),
-        Reference::Planned(_) => None,
-    });
-    for old in
-        observed.certificates.iter().filter(|found| found.tags.are_of(stack) && kept != Some(&found.arn))
+/// Plans the deletion of the stack's imported certificates but those that are `wanted`, and those that a load balancer
+/// which stays is `listening` with.
+pub(super) fn plan_deletions(
+    stack: &str,
+    observed: &Observed,
+    wanted: &Certificates,
+    listening: &BTreeSet<&String>,
+    draft: &mut Draft,
+) {
+    let is_wanted = |arn: &String| {
+        let reference = Reference::Existing(arn.clone());
+        wanted.main.as_ref() == Some(&reference) || wanted.additional.contains(&reference)
+    };
+    for old in observed
+        .certificates
+        .iter()
+        .filter(|found| found.tags.are_of(stack) && !is_wanted(&found.arn) && !listening.contains(&found.arn))
     {
         let key = ResourceKey::new(Kind::Certificate, &old.arn);
         let fields = changed(Some(&form(old.fingerprint.as_deref(), &old.domains)), None::<&()>);
@@ -69,10 +111,19 @@ fn longest_lived<'a>(observed: &'a Observed, domain: &str) -> Option<&'a Certifi
         .max_by_key(|found| (found.not_after, &found.arn))
 }
 
-fn import(stack: &Stack, observed: &Observed, files: &CertificateFiles, draft: &mut Draft) -> Reference {
-    let key = certificate_key();
-    let tags = stack.tags.owned_by(&stack.name, &key);
-    let ours = |found: &&Certificate| found.store == files.store && found.tags.are_of(&stack.name);
+fn import(
+    stack: &Stack,
+    observed: &Observed,
+    files: &CertificateFiles,
+    key: &ResourceKey,
+    draft: &mut Draft,
+) -> Reference {
+    let tags = stack.tags.owned_by(&stack.name, key);
+    let ours = |found: &&Certificate| {
+        found.store == files.store
+            && found.tags.0.get(RESOURCE_TAG) == Some(&key.to_string())
+            && found.tags.are_of(&stack.name)
+    };
     let same = |found: &Certificate| found.fingerprint.as_deref() == Some(&files.fingerprint);
     let current = observed
         .certificates
@@ -83,9 +134,9 @@ fn import(stack: &Stack, observed: &Observed, files: &CertificateFiles, draft: &
     if let Some(current) = current {
         if let Some(change) = TagChange::between(&current.tags, &tags) {
             let fields = prefixed("tags", changed(Some(&current.tags.without_reserved()), Some(&tags)));
-            draft.change(Action::Update, &key, fields, Disruption::None);
+            draft.change(Action::Update, key, fields, Disruption::None);
             let operation = Operation::TagCertificate { arn: current.arn.clone(), tags: change };
-            draft.step(DraftStep::new(operation, &key));
+            draft.step(DraftStep::new(operation, key));
         }
         if same(current) {
             return Reference::Existing(current.arn.clone());
@@ -103,7 +154,7 @@ fn import(stack: &Stack, observed: &Observed, files: &CertificateFiles, draft: &
         (None, Some(_)) => (Action::Replace, Disruption::NewConnections),
         (None, None) => (Action::Create, Disruption::None),
     };
-    draft.change(action, &key, changed(before.as_ref(), Some(&desired)), disruption);
+    draft.change(action, key, changed(before.as_ref(), Some(&desired)), disruption);
     let iam = match files.store {
         CertificateStore::Acm => None,
         CertificateStore::Iam => Some(IamName {
@@ -118,10 +169,10 @@ fn import(stack: &Stack, observed: &Observed, files: &CertificateFiles, draft: &
         iam,
         tags,
     };
-    draft.step(DraftStep::new(operation, &key).makes());
+    draft.step(DraftStep::new(operation, key).makes());
     match over {
         Some(over) => Reference::Existing(over.arn.clone()),
-        None => Reference::Planned(key),
+        None => Reference::Planned(key.clone()),
     }
 }
 

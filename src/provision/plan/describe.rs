@@ -8,6 +8,7 @@ use super::{NewListener, Operation};
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::V2(operation) => operation.fmt(f),
             Self::ImportCertificate { files, over: None, .. } => {
                 write!(f, "import certificate {}", files.certificate.display())
             }
@@ -74,7 +75,7 @@ impl fmt::Display for Operation {
     }
 }
 
-fn plural(count: usize) -> &'static str {
+pub(super) fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
@@ -88,7 +89,7 @@ fn listeners_text(listeners: &[NewListener]) -> String {
 }
 
 /// Lists the first few and counts the rest.
-fn joined(items: impl Iterator<Item = impl ToString>) -> String {
+pub(super) fn joined(items: impl Iterator<Item = impl ToString>) -> String {
     const SHOWN: usize = 4;
     let mut items: Vec<String> = items.map(|item| item.to_string()).collect();
     if items.len() > SHOWN {

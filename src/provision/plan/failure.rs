@@ -1,6 +1,6 @@
 //! Why a stack cannot be planned.
 
-use crate::provision::resource::{SubnetSelector, Tags, VpcSelector};
+use crate::provision::resource::{LoadBalancerType, SubnetSelector, Tags, VpcSelector};
 
 /// Why a stack cannot be planned against what was observed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,6 +89,79 @@ pub enum PlanError {
         /// The stack that owns it, if one does.
         owner: Option<String>,
     },
+    /// The type of load balancer cannot be planned.
+    #[error("load_balancer.type: {desired} load balancers cannot be planned yet")]
+    Unsupported {
+        /// The type.
+        desired: LoadBalancerType,
+    },
+    /// A load balancer that has to go is protected from deletion.
+    #[error("load balancer {name} is protected from deletion")]
+    DeletionProtected {
+        /// Its name.
+        name: String,
+    },
+    /// An ALB and an NLB cannot have the same name.
+    #[error(
+        "load_balancer.name: {name} is this stack's {found} load balancer, and AWS has one set of names for application \
+         and network ones"
+    )]
+    NameOfOtherType {
+        /// The name.
+        name: String,
+        /// What has it.
+        found: LoadBalancerType,
+        /// What is desired.
+        desired: LoadBalancerType,
+    },
+    /// An ALB needs two zones.
+    #[error(
+        "network.subnets: an application load balancer needs subnets in two availability zones, and here is {found}"
+    )]
+    TooFewZones {
+        /// How many there are.
+        found: usize,
+    },
+    /// A Network load balancer has addresses that stay, and lacks one for a subnet.
+    #[error(
+        "load_balancer.addresses: subnet {subnet} has none; with addresses that stay, every subnet needs one"
+    )]
+    NoAddress {
+        /// The subnet.
+        subnet: String,
+    },
+    /// An address is for a subnet that the load balancer is not in.
+    #[error("load_balancer.addresses: {subnet} is not one of the load balancer's subnets")]
+    AddressElsewhere {
+        /// The subnet.
+        subnet: String,
+    },
+    /// Route 53 has no such zone.
+    #[error("dns.zone: Route 53 has no hosted zone {zone} for {} load balancer", scheme_article(*private))]
+    NoZone {
+        /// The zone's domain.
+        zone: String,
+        /// Whether private zones count.
+        private: bool,
+    },
+    /// Several zones have the domain.
+    #[error("dns.zone: {} hosted zones are called {zone}: {}", ids.len(), ids.join(", "))]
+    SeveralZones {
+        /// The zone's domain.
+        zone: String,
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// The name has a record that leads elsewhere.
+    #[error("dns.name: {name} has {kind} records that lead elsewhere{}", target.as_deref().map(|target| format!(", to {target}")).unwrap_or_default())]
+    RecordTaken {
+        /// The name.
+        name: String,
+        /// The record's type.
+        kind: String,
+        /// Where it leads, if it is an alias.
+        target: Option<String>,
+    },
 }
 
 impl PlanError {
@@ -125,11 +198,41 @@ impl PlanError {
                 "choose another load_balancer.name, or take it over with --adopt: its settings then become the spec's"
                     .into()
             }
+            Self::Unsupported { .. } => "use type: classic".into(),
+            Self::DeletionProtected { .. } => {
+                "set load_balancer.deletion_protection to false and apply that first; of a load balancer that the spec no \
+                 longer describes, `aws elbv2 modify-load-balancer-attributes` turns it off"
+                    .into()
+            }
+            Self::NameOfOtherType { name, desired, .. } => format!(
+                "choose another load_balancer.name, {name}-{desired} for example: the new load balancer is then built \
+                 beside the old one"
+            ),
+            Self::TooFewZones { .. } => {
+                "select subnets in another zone with network.subnets, or create one with `aws ec2 create-subnet`".into()
+            }
+            Self::NoAddress { .. } | Self::AddressElsewhere { .. } => {
+                "name exactly the subnets of load_balancer.addresses in network.subnets".into()
+            }
+            Self::NoZone { zone, .. } => {
+                format!("list what there is with `aws route53 list-hosted-zones`, or create {zone}")
+            }
+            Self::SeveralZones { .. } => "keep one of them: which one visitors ask cannot be told from here".into(),
+            Self::RecordTaken { kind, .. } if kind == "CNAME" => {
+                "delete the CNAME record: nothing else may stand beside one".into()
+            }
+            Self::RecordTaken { .. } => {
+                "delete it, give dns.weight to stand beside it, or take it over with --adopt".into()
+            }
             Self::NotOwned { owner: Some(owner), .. } => {
                 format!("choose another load_balancer.name, or destroy the stack {owner} first")
             }
         }
     }
+}
+
+fn scheme_article(private: bool) -> &'static str {
+    if private { "an internal" } else { "a public" }
 }
 
 fn owned_by(owner: Option<&str>) -> String {

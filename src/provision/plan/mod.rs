@@ -2,24 +2,21 @@
 //! does no I/O, and the same input gives the same plan.
 
 mod certificate;
+mod classic;
 mod describe;
 mod failure;
 mod fields;
-mod listener;
-mod load_balancer;
+mod former;
 mod operation;
 mod order;
 mod placement;
-mod policy;
 mod saved;
-mod scene;
 mod security_group;
-mod settings;
-mod target;
 #[cfg(test)]
 mod tests;
+pub mod v2;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,10 +25,15 @@ pub use fields::KNOWN_AFTER_APPLY;
 pub use operation::{IamName, NewListener, NewRule, NewRuleSource, Operation, Reference, TagChange};
 
 pub use saved::{SavedPlan, SavedPlanError};
+pub use v2::V2Operation;
 
+use self::certificate::Certificates;
+use self::former::Former;
 use self::order::Draft;
-use self::scene::Scene;
-use super::resource::{LoadBalancer, Observed, ResourceKey, Stack};
+use self::placement::Placement;
+use super::resource::{
+    DesiredBalancer, LoadBalancerType, Observed, ResourceKey, Stack, Tags, v2 as resource_v2,
+};
 
 /// What happens to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -108,8 +110,13 @@ pub struct Plan {
     pub region: String,
     /// The load balancer's name.
     pub load_balancer: String,
+    /// What kind it is.
+    pub load_balancer_type: LoadBalancerType,
     /// The running instances that serve once the plan is applied; none after a destroy.
     pub targets: BTreeSet<String>,
+    /// Who of them, and which addresses, then serve each target group, by the group's name in AWS; none with a
+    /// Classic load balancer.
+    pub target_groups: BTreeMap<String, BTreeSet<resource_v2::Target>>,
     /// What changes, in the order of [`ResourceKey`].
     pub changes: Vec<Change>,
     /// What the user should know and that stops nothing.
@@ -128,18 +135,64 @@ pub enum Adoption {
     Adopt,
 }
 
+/// What becomes of a load balancer of the stack whose place another has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cutover {
+    /// It stays until the traffic has moved: until a DNS record of the stack leads to the other one.
+    WhenMoved,
+    /// It is removed: the user has moved the traffic.
+    Now,
+}
+
+/// What the user has agreed to besides the spec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choices {
+    /// What to do about an unclaimed load balancer.
+    pub adoption: Adoption,
+    /// What to do about one whose place another has taken.
+    pub cutover: Cutover,
+}
+
+impl From<Adoption> for Choices {
+    fn from(adoption: Adoption) -> Self {
+        Self { adoption, cutover: Cutover::WhenMoved }
+    }
+}
+
+/// What a load balancer is planned in: all that is settled before it.
+struct Surroundings<'a> {
+    stack: &'a Stack,
+    observed: &'a Observed,
+    placement: Placement<'a>,
+    certificates: Certificates,
+    security_group: Reference,
+}
+
+impl Surroundings<'_> {
+    /// Returns the certificate of secure listeners.
+    fn certificate(&self) -> Option<&Reference> {
+        self.certificates.main.as_ref()
+    }
+}
+
 /// Plans how `observed` becomes `stack`.
 ///
 /// # Errors
 ///
 /// Everything that stands in the way, at once.
-pub fn plan(stack: &Stack, observed: &Observed, adoption: Adoption) -> Result<Plan, Vec<PlanError>> {
+pub fn plan(stack: &Stack, observed: &Observed, choices: impl Into<Choices>) -> Result<Plan, Vec<PlanError>> {
+    let choices = choices.into();
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
     let mut draft = Draft::default();
-    let found = owned(stack, observed, adoption, &mut errors);
-    let placement = placement::place(stack, observed, found, &mut errors, &mut warnings);
-    let certificate = certificate::plan(stack, observed, &mut draft, &mut errors);
+    check_ownership(stack, observed, choices.adoption, &mut errors);
+    let attached = attached_subnets(stack, observed);
+    let placement = placement::place(stack, observed, &attached, &mut errors, &mut warnings);
+    let certificates = certificate::plan(stack, observed, &mut draft, &mut errors);
+    let formers = former::find(stack, observed, choices.cutover);
+    v2::check(stack, &mut errors);
+    former::check(&formers, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -147,70 +200,96 @@ pub fn plan(stack: &Stack, observed: &Observed, adoption: Adoption) -> Result<Pl
         draft.warn(warning);
     }
     let security_group = security_group::plan(stack, observed, &placement.vpc, &mut draft);
-    let replaced = found.filter(|found| load_balancer::requires_replacement(stack, &placement.vpc, found));
-    let current = found.filter(|_| replaced.is_none());
-    let scene = Scene { stack, observed, placement, current, replaced, certificate, security_group };
-
-    security_group::plan_admissions(stack, observed, &scene.placement, &scene.security_group, &mut draft);
-    load_balancer::plan(&scene, &mut draft);
-    listener::plan(&scene, &mut draft);
-    policy::plan_backends(&scene, &mut draft);
-    policy::plan_deletions(&scene, &mut draft);
-    settings::plan_attributes(&scene, &mut draft);
-    settings::plan_health_check(&scene, &mut draft);
-    target::plan(&scene, &mut draft);
-
-    let renamed = observed
-        .load_balancers
-        .iter()
-        .filter(|other| other.name != stack.load_balancer.name && other.tags.are_of(&stack.name));
-    for other in renamed {
-        load_balancer::plan_deletion(other, &mut draft);
-    }
-    security_group::plan_deletions(&stack.name, observed, Some(&scene.security_group), &mut draft);
-    certificate::plan_deletions(&stack.name, observed, scene.certificate.as_ref(), &mut draft);
-    let targets = scene.placement.running().map(str::to_owned).collect();
-    Ok(Plan { targets, ..draft.finish(stack, observed) })
+    let kept: BTreeSet<&String> =
+        formers.iter().filter(|former| former.stays()).flat_map(Former::security_groups).collect();
+    security_group::plan_admissions(stack, observed, &placement, &security_group, &kept, &mut draft);
+    let around = Surroundings { stack, observed, placement, certificates, security_group };
+    let name = stack.load_balancer.name();
+    let target_groups = match &stack.load_balancer {
+        DesiredBalancer::Classic(desired) => {
+            classic::plan(&around, desired, observed.load_balancer(name), &mut draft);
+            BTreeMap::new()
+        }
+        DesiredBalancer::V2(_) => BTreeMap::new(),
+    };
+    former::plan(&around, &formers, &mut draft);
+    security_group::plan_deletions(&stack.name, observed, Some(&around.security_group), &kept, &mut draft);
+    let listening: BTreeSet<&String> =
+        formers.iter().filter(|former| former.stays()).flat_map(Former::certificates).collect();
+    certificate::plan_deletions(&stack.name, observed, &around.certificates, &listening, &mut draft);
+    let targets = around.placement.running().map(str::to_owned).collect();
+    Ok(Plan { targets, target_groups, ..draft.finish(stack, observed) })
 }
 
 /// Plans the deletion of all that carries the stack's tags.
-#[must_use]
-pub fn destroy(stack: &Stack, observed: &Observed) -> Plan {
+///
+/// # Errors
+///
+/// What AWS would refuse to delete.
+pub fn destroy(stack: &Stack, observed: &Observed) -> Result<Plan, Vec<PlanError>> {
     let mut draft = Draft::default();
     let name = &stack.name;
-    for balancer in &observed.load_balancers {
-        if balancer.tags.are_of(name) {
-            load_balancer::plan_deletion(balancer, &mut draft);
-        } else {
-            draft.warn(format!(
-                "load balancer {} does not carry the stack's tags and is left alone",
-                balancer.name
-            ));
-        }
+    let mut errors = Vec::new();
+    let formers = former::all(stack, observed);
+    former::check(&formers, &mut errors);
+    if !errors.is_empty() {
+        return Err(errors);
     }
+    for foreign in foreign(stack, observed) {
+        draft.warn(format!("load balancer {foreign} does not carry the stack's tags and is left alone"));
+    }
+    former::plan_deletions(&formers, &mut draft);
+    v2::plan_deletions(stack, observed, &formers, &mut draft);
     security_group::plan_admission_deletions(name, observed, &mut draft);
-    security_group::plan_deletions(name, observed, None, &mut draft);
-    certificate::plan_deletions(name, observed, None, &mut draft);
-    draft.finish(stack, observed)
+    security_group::plan_deletions(name, observed, None, &BTreeSet::new(), &mut draft);
+    certificate::plan_deletions(name, observed, &Certificates::default(), &BTreeSet::new(), &mut draft);
+    Ok(draft.finish(stack, observed))
 }
 
-fn owned<'a>(
-    stack: &Stack,
-    observed: &'a Observed,
-    adoption: Adoption,
-    errors: &mut Vec<PlanError>,
-) -> Option<&'a LoadBalancer> {
-    let found = observed.load_balancer(&stack.load_balancer.name)?;
-    let refused = match (found.tags.owner(), adoption) {
+/// Returns the tags of the load balancer that has the desired name and API, whoever owns it.
+fn found_tags<'a>(stack: &Stack, observed: &'a Observed) -> Option<&'a Tags> {
+    let name = stack.load_balancer.name();
+    match &stack.load_balancer {
+        DesiredBalancer::Classic(_) => observed.load_balancer(name).map(|found| &found.tags),
+        DesiredBalancer::V2(_) => observed.v2_load_balancer(name).map(|found| &found.tags),
+    }
+}
+
+fn attached_subnets(stack: &Stack, observed: &Observed) -> BTreeSet<String> {
+    let name = stack.load_balancer.name();
+    let subnets = match &stack.load_balancer {
+        DesiredBalancer::Classic(_) => observed.load_balancer(name).map(|found| found.subnets.clone()),
+        DesiredBalancer::V2(_) => {
+            observed.v2_load_balancer(name).map(|found| found.subnets.keys().cloned().collect())
+        }
+    };
+    subnets.unwrap_or_default()
+}
+
+fn check_ownership(stack: &Stack, observed: &Observed, adoption: Adoption, errors: &mut Vec<PlanError>) {
+    let Some(tags) = found_tags(stack, observed) else { return };
+    let refused = match (tags.owner(), adoption) {
         (Some(owner), _) => owner != stack.name,
         (None, Adoption::Refuse) => true,
         (None, Adoption::Adopt) => false,
     };
     if refused {
         errors.push(PlanError::NotOwned {
-            name: found.name.clone(),
-            owner: found.tags.owner().map(str::to_owned),
+            name: stack.load_balancer.name().to_owned(),
+            owner: tags.owner().map(str::to_owned),
         });
     }
-    Some(found)
+}
+
+/// Returns the names of the observed load balancers that are not the stack's.
+fn foreign<'a>(stack: &Stack, observed: &'a Observed) -> impl Iterator<Item = &'a str> {
+    // Of a type that the spec does not speak of, one of the same name is nobody's concern.
+    let (classic, v2) = match &stack.load_balancer {
+        DesiredBalancer::Classic(_) => (observed.load_balancers.as_slice(), Default::default()),
+        DesiredBalancer::V2(_) => (Default::default(), observed.v2_load_balancers.as_slice()),
+    };
+    let classic = classic.iter().map(|found| (found.name.as_str(), &found.tags));
+    let v2 = v2.iter().map(|found| (found.name.as_str(), &found.tags));
+    let name = stack.name.clone();
+    classic.chain(v2).filter(move |(_, tags)| !tags.are_of(&name)).map(|(name, _)| name)
 }

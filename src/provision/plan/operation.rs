@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::v2::V2Operation;
 use crate::provision::resource::{
     Attributes, CertificateFiles, HealthCheck, PolicyKind, Protocol, ResourceKey, RuleSource, Scheme, Tags,
 };
@@ -72,6 +73,8 @@ impl NewRuleSource {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "operation", rename_all = "kebab-case")]
 pub enum Operation {
+    /// A call for an Application or a Network load balancer, or for a DNS record.
+    V2(V2Operation),
     /// ACM `ImportCertificate` or IAM `UploadServerCertificate`. Outputs the ARN.
     ///
     /// The files are read when it runs and refused when the fingerprint is no longer theirs.

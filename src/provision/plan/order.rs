@@ -210,8 +210,10 @@ impl Draft {
         Plan {
             stack: stack.name.clone(),
             region: observed.region.clone(),
-            load_balancer: stack.load_balancer.name.clone(),
+            load_balancer_type: stack.load_balancer.kind(),
+            load_balancer: stack.load_balancer.name().to_owned(),
             targets: BTreeSet::new(),
+            target_groups: BTreeMap::new(),
             changes: self.changes.into_values().collect(),
             warnings: self.warnings,
             steps,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::failure::{PlanError, listed};
 use crate::provision::resource::{
-    Instance, InstanceState, LoadBalancer, Observed, Stack, Subnet, SubnetSelector, Tags, VpcSelector,
+    Instance, InstanceState, Observed, Stack, Subnet, SubnetSelector, VpcSelector,
 };
 
 /// Where a stack is placed and who serves it.
@@ -30,7 +30,7 @@ impl Placement<'_> {
 pub(super) fn place<'a>(
     stack: &Stack,
     observed: &'a Observed,
-    attached: Option<&LoadBalancer>,
+    attached: &BTreeSet<String>,
     errors: &mut Vec<PlanError>,
     warnings: &mut Vec<String>,
 ) -> Placement<'a> {
@@ -46,10 +46,6 @@ pub(super) fn place<'a>(
     Placement { vpc, subnets, instances }
 }
 
-fn has_all(tags: &Tags, wanted: &Tags) -> bool {
-    wanted.0.iter().all(|(key, value)| tags.0.get(key) == Some(value))
-}
-
 fn vpc(stack: &Stack, observed: &Observed, errors: &mut Vec<PlanError>) -> Option<String> {
     let fit: Vec<_> = observed
         .vpcs
@@ -57,7 +53,7 @@ fn vpc(stack: &Stack, observed: &Observed, errors: &mut Vec<PlanError>) -> Optio
         .filter(|vpc| match &stack.vpc {
             VpcSelector::Default => vpc.is_default,
             VpcSelector::Id(id) => vpc.id == *id,
-            VpcSelector::Tags(tags) => has_all(&vpc.tags, tags),
+            VpcSelector::Tags(tags) => vpc.tags.include(tags),
         })
         .map(|vpc| vpc.id.clone())
         .collect();
@@ -75,7 +71,7 @@ fn subnets(
     stack: &Stack,
     observed: &Observed,
     vpc: &str,
-    attached: Option<&LoadBalancer>,
+    attached: &BTreeSet<String>,
     errors: &mut Vec<PlanError>,
 ) -> BTreeSet<String> {
     let here: Vec<&Subnet> = observed.subnets.iter().filter(|subnet| subnet.vpc == vpc).collect();
@@ -87,7 +83,7 @@ fn subnets(
             }
             here.into_iter().filter(|subnet| ids.contains(&subnet.id)).collect()
         }
-        SubnetSelector::Tags(tags) => here.into_iter().filter(|subnet| has_all(&subnet.tags, tags)).collect(),
+        SubnetSelector::Tags(tags) => here.into_iter().filter(|subnet| subnet.tags.include(tags)).collect(),
     };
     if chosen.is_empty() && !matches!(&stack.subnets, SubnetSelector::Ids(_)) {
         errors.push(PlanError::NoSubnets { vpc: vpc.to_owned(), selector: stack.subnets.clone() });
@@ -112,9 +108,8 @@ fn by_zone<'a>(subnets: &[&'a Subnet]) -> BTreeMap<&'a str, Vec<&'a Subnet>> {
 
 /// Chooses in every zone the subnet that is attached already, else the zone's default one, else a public
 /// one, else the first by id: the same choice each time.
-fn one_per_zone<'a>(subnets: &[&'a Subnet], attached: Option<&LoadBalancer>) -> Vec<&'a Subnet> {
-    let is_attached =
-        |subnet: &Subnet| attached.is_some_and(|balancer| balancer.subnets.contains(&subnet.id));
+fn one_per_zone<'a>(subnets: &[&'a Subnet], attached: &BTreeSet<String>) -> Vec<&'a Subnet> {
+    let is_attached = |subnet: &Subnet| attached.contains(&subnet.id);
     by_zone(subnets)
         .into_values()
         .filter_map(|candidates| {
@@ -139,7 +134,7 @@ fn instances<'a>(
         selector.ids.contains(&instance.id)
             || (!selector.tags.0.is_empty()
                 && instance.state == InstanceState::Running
-                && has_all(&instance.tags, &selector.tags))
+                && instance.tags.include(&selector.tags))
     });
     let mut chosen = BTreeMap::new();
     for instance in selected {

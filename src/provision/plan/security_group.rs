@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fields::{changed, field};
 use super::order::{After, Draft, DraftStep, created};
 use super::placement::Placement;
-use super::scene::security_group_key;
 use super::{Action, Disruption, FieldChange, NewRule, NewRuleSource, Operation, Reference, TagChange};
 use crate::provision::resource::{
     Admission, GroupRule, Kind, Observed, ResourceKey, RuleSource, SecurityGroup, Stack, Tags,
@@ -14,18 +13,18 @@ use crate::provision::resource::{
 /// Plans the load balancer's own group: nothing but the listeners' ports, from the spec's ranges.
 pub(super) fn plan(stack: &Stack, observed: &Observed, vpc: &str, draft: &mut Draft) -> Reference {
     let balancer = &stack.load_balancer;
-    let name = Stack::security_group_name(&balancer.name);
-    let key = security_group_key(&balancer.name);
+    let name = Stack::security_group_name(balancer.kind(), balancer.name());
+    let key = Stack::security_group_key(balancer.kind(), balancer.name());
     let tags = stack.tags.owned_by(&stack.name, &key);
     let current = observed.security_groups.iter().find(|group| group.name == name && group.vpc == vpc);
     let wanted: BTreeSet<NewRule> = balancer
-        .listeners
-        .keys()
+        .listener_ports()
+        .into_iter()
         .flat_map(|port| {
             balancer
-                .ingress
+                .ingress()
                 .iter()
-                .map(|range| NewRule { port: *port, source: NewRuleSource::Cidr(range.clone()) })
+                .map(move |range| NewRule { port, source: NewRuleSource::Cidr(range.clone()) })
         })
         .collect();
     let Some(group) = current else {
@@ -62,7 +61,8 @@ fn create(
         name,
         description: format!(
             "{} load balancer of the stack {}, managed by elbws",
-            stack.load_balancer.name, stack.name
+            stack.load_balancer.name(),
+            stack.name
         ),
         vpc: vpc.to_owned(),
         tags: tags.clone(),
@@ -119,12 +119,13 @@ fn update_rules(
 }
 
 /// Plans the rules that admit `source`, the load balancer's group, on the instances' groups: for every
-/// instance and port one group of the instance has such a rule.
+/// instance and port one group of the instance has such a rule. Those for the groups in `kept` stay.
 pub(super) fn plan_admissions(
     stack: &Stack,
     observed: &Observed,
     placement: &Placement<'_>,
     source: &Reference,
+    kept: &BTreeSet<&String>,
     draft: &mut Draft,
 ) {
     let source = NewRuleSource::Group(source.clone());
@@ -139,12 +140,16 @@ pub(super) fn plan_admissions(
     let touched: BTreeSet<&String> = wanted
         .keys()
         .chain(
-            observed.rules.iter().filter(|rule| is_admission(rule, stack, observed)).map(|rule| &rule.group),
+            observed
+                .rules
+                .iter()
+                .filter(|rule| is_admission(rule, stack, observed) && !is_from(rule, kept))
+                .map(|rule| &rule.group),
         )
         .collect();
     for group in touched {
         let ports = wanted.get(group).cloned().unwrap_or_default();
-        plan_admission(stack, observed, group, &ports, &source, draft);
+        plan_admission(stack, observed, group, &ports, &source, kept, draft);
     }
 }
 
@@ -169,10 +174,16 @@ pub(super) fn plan_admission_deletions(stack: &str, observed: &Observed, draft: 
     }
 }
 
-/// Plans the deletion of the stack's groups that `kept` is not one of.
-pub(super) fn plan_deletions(stack: &str, observed: &Observed, kept: Option<&Reference>, draft: &mut Draft) {
+/// Plans the deletion of the stack's groups but the load balancer's `own` and those that are `kept`.
+pub(super) fn plan_deletions(
+    stack: &str,
+    observed: &Observed,
+    own: Option<&Reference>,
+    kept: &BTreeSet<&String>,
+    draft: &mut Draft,
+) {
     for group in observed.security_groups.iter().filter(|group| group.tags.are_of(stack)) {
-        if kept == Some(&Reference::Existing(group.id.clone())) {
+        if own == Some(&Reference::Existing(group.id.clone())) || kept.contains(&group.id) {
             continue;
         }
         let key = ResourceKey::new(Kind::SecurityGroup, &group.id);
@@ -194,19 +205,25 @@ fn is_admission(rule: &GroupRule, stack: &Stack, observed: &Observed) -> bool {
         && !observed.security_groups.iter().any(|group| group.id == rule.group)
 }
 
+fn is_from(rule: &GroupRule, groups: &BTreeSet<&String>) -> bool {
+    matches!(&rule.source, RuleSource::Group(group) if groups.contains(group))
+}
+
 fn plan_admission(
     stack: &Stack,
     observed: &Observed,
     group: &str,
     ports: &BTreeSet<u16>,
     source: &NewRuleSource,
+    kept: &BTreeSet<&String>,
     draft: &mut Draft,
 ) {
     let key = ResourceKey::new(Kind::Admission, group);
     let here: Vec<&GroupRule> = observed.rules.iter().filter(|rule| rule.group == group).collect();
     let serves =
         |rule: &GroupRule| source.is(&rule.source) && ports.iter().any(|port| rule.is_exactly(*port));
-    let ours: Vec<&&GroupRule> = here.iter().filter(|rule| is_admission(rule, stack, observed)).collect();
+    let ours: Vec<&&GroupRule> =
+        here.iter().filter(|rule| is_admission(rule, stack, observed) && !is_from(rule, kept)).collect();
     let missing: Vec<u16> = ports
         .iter()
         .copied()

@@ -20,7 +20,9 @@ pub(super) fn stack() -> Stack {
         instances: InstanceSelector { ids: BTreeSet::new(), tags: Tags::from_iter([("App", "chat")]) },
         admission: Admission::Managed,
         certificate: Some(CertificateSource::Domain("chat.example.com".into())),
-        load_balancer: DesiredLoadBalancer {
+        additional_certificates: Vec::new(),
+        dns: None,
+        load_balancer: DesiredBalancer::Classic(DesiredLoadBalancer {
             name: "chat".into(),
             scheme: Scheme::InternetFacing,
             ingress: BTreeSet::from(["0.0.0.0/0".to_owned()]),
@@ -42,7 +44,14 @@ pub(super) fn stack() -> Stack {
                 healthy_threshold: 2,
                 unhealthy_threshold: 3,
             },
-        },
+        }),
+    }
+}
+
+fn desired(stack: &mut Stack) -> &mut DesiredLoadBalancer {
+    match &mut stack.load_balancer {
+        DesiredBalancer::Classic(desired) => desired,
+        DesiredBalancer::V2(_) => panic!("no Classic load balancer is desired"),
     }
 }
 
@@ -110,7 +119,7 @@ fn policy(name: &str, kind: PolicyKind, attribute: (&str, &str)) -> (String, Pol
 
 /// The stack as it is found after its first apply.
 fn applied() -> Observed {
-    let stack = stack();
+    let mut stack = stack();
     let key = |kind| ResourceKey::new(kind, "chat");
     let listener = |port, protocol, certificate: Option<&str>, policies: &[&str]| Listener {
         port,
@@ -154,8 +163,8 @@ fn applied() -> Observed {
                 ),
             ]),
             backend_policies: BTreeMap::from([(80, vec!["chat-proxy-protocol".to_owned()])]),
-            attributes: stack.load_balancer.attributes.clone(),
-            health_check: stack.load_balancer.health_check.clone(),
+            attributes: desired(&mut stack).attributes.clone(),
+            health_check: desired(&mut stack).health_check.clone(),
             instances: BTreeSet::from(["i-1".to_owned()]),
             tags: stack.tags.owned_by("chat", &key(Kind::LoadBalancer)),
         }],
@@ -237,14 +246,14 @@ fn other_protocols_replace_the_listener() {
 #[test]
 fn another_scheme_replaces_the_load_balancer_and_keeps_its_group() {
     let mut stack = stack();
-    stack.load_balancer.scheme = Scheme::Internal;
+    desired(&mut stack).scheme = Scheme::Internal;
     insta::assert_snapshot!(script(&stack, &applied()));
 }
 
 #[test]
 fn another_name_builds_the_new_one_before_the_old_one_goes() {
     let mut stack = stack();
-    stack.load_balancer.name = "talk".into();
+    desired(&mut stack).name = "talk".into();
     insta::assert_snapshot!(script(&stack, &applied()));
 }
 
@@ -302,9 +311,9 @@ fn destroying_takes_only_what_carries_the_tags_and_groups_last() {
     let mut observed = applied();
     observed.certificates[0].tags =
         Tags::default().owned_by("chat", &ResourceKey::new(Kind::Certificate, "main"));
-    insta::assert_snapshot!(script_of(&destroy(&stack(), &observed)));
+    insta::assert_snapshot!(script_of(&destroy(&stack(), &observed).unwrap()));
     balancer(&mut observed).tags = Tags::default();
-    let plan = destroy(&stack(), &observed);
+    let plan = destroy(&stack(), &observed).unwrap();
     assert!(plan.changes.iter().all(|change| change.resource.kind != Kind::LoadBalancer));
     assert_eq!(plan.warnings.len(), 1);
 }

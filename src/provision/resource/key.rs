@@ -14,10 +14,14 @@ pub enum Kind {
     SecurityGroup,
     /// The rules that admit the load balancer on an instances' security group; named for that group's id.
     Admission,
+    /// A target group; named as in the spec.
+    TargetGroup,
     /// The load balancer itself.
     LoadBalancer,
     /// A listener; named for its port.
     Listener,
+    /// A rule of a listener; named for the listener's port and what it asks of a request.
+    Rule,
     /// A policy of a Classic load balancer.
     Policy,
     /// The policies on an instance port; named for the port.
@@ -26,22 +30,27 @@ pub enum Kind {
     Attributes,
     /// The health check of a load balancer.
     HealthCheck,
-    /// An instance registered with the load balancer; named for its id.
+    /// What is registered: named for its id, with a target group for that group, the id and the port.
     Target,
+    /// A DNS record that leads to the load balancer; named for its name.
+    DnsRecord,
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 10] = [
+    const ALL: [(Self, &'static str); 13] = [
         (Self::Certificate, "certificate"),
         (Self::SecurityGroup, "security-group"),
         (Self::Admission, "admission"),
+        (Self::TargetGroup, "target-group"),
         (Self::LoadBalancer, "load-balancer"),
         (Self::Listener, "listener"),
+        (Self::Rule, "rule"),
         (Self::Policy, "policy"),
         (Self::BackendPolicies, "backend-policies"),
         (Self::Attributes, "attributes"),
         (Self::HealthCheck, "health-check"),
         (Self::Target, "target"),
+        (Self::DnsRecord, "dns-record"),
     ];
 
     /// Returns the kind's name as plans print it.

@@ -1,10 +1,50 @@
 //! A Classic load balancer, whole, as it is observed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attributes, HealthCheck, Listener, Policy, Tags};
+use super::{Attributes, HealthCheck, Listener, Policy, Tags, v2};
+
+/// What kind of load balancer it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoadBalancerType {
+    /// A Classic one.
+    Classic,
+    /// An ALB.
+    Application,
+    /// An NLB.
+    Network,
+}
+
+impl LoadBalancerType {
+    /// Returns the word that the spec has for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Application => "application",
+            Self::Network => "network",
+        }
+    }
+}
+
+impl fmt::Display for LoadBalancerType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<v2::Family> for LoadBalancerType {
+    fn from(family: v2::Family) -> Self {
+        match family {
+            v2::Family::Application => Self::Application,
+            v2::Family::Network => Self::Network,
+        }
+    }
+}
 
 /// Who may reach a load balancer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

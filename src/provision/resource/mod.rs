@@ -22,13 +22,13 @@ pub use health_check::HealthCheck;
 pub use instance::{Instance, InstanceState};
 pub use key::{Kind, ResourceKey};
 pub use listener::{Listener, Protocol};
-pub use load_balancer::{LoadBalancer, Scheme};
+pub use load_balancer::{LoadBalancer, LoadBalancerType, Scheme};
 pub use network::{Subnet, Vpc};
 pub use observed::Observed;
 pub use policy::{Policy, PolicyKind};
 pub use security_group::{GroupRule, RuleSource, SecurityGroup};
 pub use stack::{
-    Admission, CertificateSource, DesiredListener, DesiredLoadBalancer, InstanceSelector, Stack,
-    SubnetSelector, VpcSelector,
+    Admission, CertificateSource, DesiredBalancer, DesiredListener, DesiredLoadBalancer, InstanceSelector,
+    Stack, SubnetSelector, VpcSelector,
 };
 pub use tags::{RESOURCE_TAG, STACK_TAG, Tags};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Certificate, GroupRule, Instance, LoadBalancer, SecurityGroup, Subnet, Vpc};
+use super::{Certificate, GroupRule, Instance, LoadBalancer, SecurityGroup, Subnet, Vpc, v2};
 
 /// What a plan is made against: read once, in full, before planning; every list is sorted by id or name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,15 +26,30 @@ pub struct Observed {
     pub security_groups: Vec<SecurityGroup>,
     /// The ingress rules of those groups and of the instances' groups, and any other rule with the stack's tags.
     pub rules: Vec<GroupRule>,
-    /// The load balancer of the desired name, whoever owns it, and any other that the stack's security groups
-    /// name as theirs.
+    /// The Classic load balancer of the desired name, whoever owns it, and any other that the stack's security
+    /// groups name as theirs.
     pub load_balancers: Vec<LoadBalancer>,
+    /// The same of Application and Network load balancers.
+    pub v2_load_balancers: Vec<v2::LoadBalancer>,
+    /// The target groups that carry the stack's tags, and those that one of these load balancers uses.
+    pub target_groups: Vec<v2::TargetGroup>,
+    /// The hosted zones of the desired record's domain.
+    pub zones: Vec<v2::Zone>,
+    /// The record sets of the desired name, whoever made them, and any other of the zone that is an alias of one of
+    /// these load balancers.
+    pub records: Vec<v2::Record>,
 }
 
 impl Observed {
-    /// Returns the load balancer called `name`.
+    /// Returns the Classic load balancer called `name`.
     #[must_use]
     pub fn load_balancer(&self, name: &str) -> Option<&LoadBalancer> {
         self.load_balancers.iter().find(|load_balancer| load_balancer.name == name)
+    }
+
+    /// Returns the Application or Network load balancer called `name`.
+    #[must_use]
+    pub fn v2_load_balancer(&self, name: &str) -> Option<&v2::LoadBalancer> {
+        self.v2_load_balancers.iter().find(|load_balancer| load_balancer.name == name)
     }
 }

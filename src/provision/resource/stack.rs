@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attributes, CertificateFiles, HealthCheck, Protocol, Scheme, Tags};
+use super::{
+    Attributes, CertificateFiles, HealthCheck, Kind, LoadBalancerType, Protocol, ResourceKey, Scheme, Tags,
+    v2,
+};
 
 /// Which VPC a stack is placed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +99,63 @@ impl DesiredLoadBalancer {
     }
 }
 
+/// A load balancer as it is desired, by the API that makes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DesiredBalancer {
+    /// A Classic one.
+    Classic(DesiredLoadBalancer),
+    /// An ALB or an NLB.
+    V2(v2::DesiredLoadBalancer),
+}
+
+impl DesiredBalancer {
+    /// Returns its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Classic(classic) => &classic.name,
+            Self::V2(balancer) => &balancer.name,
+        }
+    }
+
+    /// Returns what kind it is.
+    #[must_use]
+    pub fn kind(&self) -> LoadBalancerType {
+        match self {
+            Self::Classic(_) => LoadBalancerType::Classic,
+            Self::V2(balancer) => balancer.family.into(),
+        }
+    }
+
+    /// Returns the ranges that its own security group admits to every listener.
+    #[must_use]
+    pub fn ingress(&self) -> &BTreeSet<String> {
+        match self {
+            Self::Classic(classic) => &classic.ingress,
+            Self::V2(balancer) => &balancer.ingress,
+        }
+    }
+
+    /// Returns the ports that it listens on.
+    #[must_use]
+    pub fn listener_ports(&self) -> BTreeSet<u16> {
+        match self {
+            Self::Classic(classic) => classic.listeners.keys().copied().collect(),
+            Self::V2(balancer) => balancer.listeners.keys().copied().collect(),
+        }
+    }
+
+    /// Returns the ports that it connects to on an instance.
+    #[must_use]
+    pub fn instance_ports(&self) -> BTreeSet<u16> {
+        match self {
+            Self::Classic(classic) => classic.instance_ports(),
+            Self::V2(balancer) => balancer.instance_ports(),
+        }
+    }
+}
+
 /// Whether the load balancer is admitted on the instances' security groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,15 +183,51 @@ pub struct Stack {
     pub admission: Admission,
     /// Where the certificate of its secure listeners comes from.
     pub certificate: Option<CertificateSource>,
+    /// Where the certificates come from that its secure listeners serve by SNI; none with a Classic load balancer.
+    pub additional_certificates: Vec<CertificateSource>,
     /// Its load balancer.
-    pub load_balancer: DesiredLoadBalancer,
+    pub load_balancer: DesiredBalancer,
+    /// The DNS records that lead to its load balancer.
+    pub dns: Option<v2::DesiredRecord>,
 }
 
 impl Stack {
     /// Returns the name of the load balancer's own security group. It is unique in the VPC and, through its
     /// tags, leads back to the load balancer even after the spec has renamed it.
     #[must_use]
-    pub fn security_group_name(load_balancer: &str) -> String {
-        format!("elbws-{load_balancer}")
+    pub fn security_group_name(kind: LoadBalancerType, load_balancer: &str) -> String {
+        match kind {
+            LoadBalancerType::Classic => format!("elbws-{load_balancer}"),
+            LoadBalancerType::Application | LoadBalancerType::Network => {
+                format!("elbws-{kind}-{load_balancer}")
+            }
+        }
+    }
+
+    /// Returns the key of that group: `security-group/chat` for a Classic load balancer, otherwise
+    /// `security-group/application/chat`. Load balancers of different APIs may share a name, never a group.
+    #[must_use]
+    pub fn security_group_key(kind: LoadBalancerType, load_balancer: &str) -> ResourceKey {
+        match kind {
+            LoadBalancerType::Classic => ResourceKey::new(Kind::SecurityGroup, load_balancer),
+            LoadBalancerType::Application | LoadBalancerType::Network => {
+                ResourceKey::new(Kind::SecurityGroup, format!("{kind}/{load_balancer}"))
+            }
+        }
+    }
+
+    /// Reads such a key: the kind and the name of the load balancer that the group was made for.
+    #[must_use]
+    pub fn made_for(key: &ResourceKey) -> Option<(LoadBalancerType, &str)> {
+        if key.kind != Kind::SecurityGroup {
+            return None;
+        }
+        let Some((kind, name)) = key.name.split_once('/') else {
+            return Some((LoadBalancerType::Classic, &key.name));
+        };
+        [LoadBalancerType::Application, LoadBalancerType::Network]
+            .into_iter()
+            .find(|found| found.as_str() == kind)
+            .map(|kind| (kind, name))
     }
 }

@@ -41,6 +41,12 @@ impl Tags {
         self.0.get(STACK_TAG).map(String::as_str)
     }
 
+    /// Says whether all of the `wanted` tags are among these.
+    #[must_use]
+    pub fn include(&self, wanted: &Self) -> bool {
+        wanted.0.iter().all(|(key, value)| self.0.get(key) == Some(value))
+    }
+
     /// Returns the tags without those that AWS itself sets, which nobody can change.
     #[must_use]
     pub fn without_reserved(&self) -> Self {

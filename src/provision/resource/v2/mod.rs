@@ -15,4 +15,6 @@ pub use listener::{Action, Condition, DesiredListener, DesiredRule, Forward, Lis
 pub use load_balancer::{
     AddressType, DesiredLoadBalancer, Family, LoadBalancer, LoadBalancerState, SubnetAddress,
 };
-pub use target_group::{DesiredTargetGroup, HealthCheck, Target, TargetGroup, TargetKind, TargetSelector};
+pub use target_group::{
+    DesiredTargetGroup, HealthCheck, Target, TargetGroup, TargetKind, TargetSelector, may_be_target_group_of,
+};

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::Protocol;
 use crate::provision::resource::Tags;
@@ -103,6 +104,88 @@ impl DesiredTargetGroup {
     /// Returns the ports that the load balancer connects to: those of targets and of the health check.
     pub fn ports(&self) -> impl Iterator<Item = u16> {
         self.target_ports().into_iter().chain(self.health_check.port)
+    }
+
+    /// Returns the group's name in AWS. What cannot be changed once a group is made is hashed into it, and so is the
+    /// load balancer, since a group serves one at a time: a group that must differ gets another name and is made
+    /// beside the old one. It is known by the prefix that [`may_be_target_group_of`] looks for.
+    #[must_use]
+    pub fn name_in_aws(&self, stack: &str, load_balancer: &str, group: &str, vpc: &str) -> String {
+        let fixed = (load_balancer, group, self.protocol, &self.protocol_version, self.port);
+        let text = format!("{fixed:?} {:?} {vpc}", self.targets.kind());
+        let hash = Sha256::digest(text)
+            .iter()
+            .take(5)
+            .fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"));
+        format!("{}-{hash}", prefix(&format!("{stack}-{group}")))
+    }
+}
+
+/// The longest name of a target group is 32; ten are the hash and one joins it.
+const PREFIX: usize = 21;
+
+fn prefix(text: &str) -> &str {
+    text.get(..PREFIX).unwrap_or(text).trim_end_matches('-')
+}
+
+/// Says whether a target group of this name may have been made for `stack`; its tags decide.
+#[must_use]
+pub fn may_be_target_group_of(stack: &str, name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(before, hash)| {
+        before.starts_with(prefix(stack))
+            && hash.len() == 10
+            && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group() -> DesiredTargetGroup {
+        DesiredTargetGroup {
+            protocol: Protocol::Http,
+            protocol_version: Some("HTTP1".into()),
+            port: 80,
+            targets: TargetSelector::Instances { ports: BTreeSet::new() },
+            health_check: HealthCheck {
+                protocol: Protocol::Http,
+                port: Some(8081),
+                path: Some("/".into()),
+                matcher: Some("200".into()),
+                interval: 10,
+                timeout: 5,
+                healthy_threshold: 2,
+                unhealthy_threshold: 2,
+            },
+            attributes: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_name_says_what_is_fixed_and_whose_it_is() {
+        let name = |group: &DesiredTargetGroup| group.name_in_aws("chat", "chat", "web", "vpc-1");
+        let first = name(&group());
+        assert!(may_be_target_group_of("chat", &first), "{first}");
+        assert!(!may_be_target_group_of("talk", &first) && !may_be_target_group_of("chat", "chat-web"));
+        let other_port = DesiredTargetGroup { port: 81, ..group() };
+        let other_version = DesiredTargetGroup { protocol_version: Some("HTTP2".into()), ..group() };
+        let mut other_check = group();
+        other_check.health_check.interval = 30;
+        assert_ne!(name(&other_port), first);
+        assert_ne!(name(&other_version), first);
+        assert_eq!(name(&other_check), first);
+        assert_ne!(group().name_in_aws("chat", "talk", "web", "vpc-1"), first);
+        assert_ne!(group().name_in_aws("chat", "chat", "web", "vpc-2"), first);
+    }
+
+    #[test]
+    fn the_longest_names_fit_and_never_end_in_a_hyphen_before_the_hash() {
+        for stack in ["abcdefghijklmnopqrstuvwx", "abcdefghijklmnopqrst-vwx", "a"] {
+            let name = group().name_in_aws(stack, "chat", "web-and-more", "vpc-1");
+            assert!(name.len() <= 32 && !name.contains("--"), "{name}");
+            assert!(may_be_target_group_of(stack, &name), "{name}");
+        }
     }
 }
 

@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fields::{changed, field};
-use super::order::{After, Draft, DraftStep, created, made};
 use super::scene::{Scene, backend_key, listener_key, policy_key};
-use super::{Action, Disruption, Operation};
+use crate::provision::plan::fields::{changed, field};
+use crate::provision::plan::order::{After, Draft, DraftStep, created, made};
+use crate::provision::plan::{Action, Disruption, Operation};
 use crate::provision::resource::{Kind, LoadBalancer, Policy, PolicyKind};
 
 /// Returns the name of a policy of this kind and content on the load balancer, and plans its creation where
@@ -71,7 +71,7 @@ fn has_proxy_protocol(balancer: &LoadBalancer, port: u16) -> bool {
 /// Says whether the policies of an instance port are swept because nothing desired listens on it.
 pub(super) fn is_swept(scene: &Scene<'_>, port: u16) -> bool {
     let Some(balancer) = scene.current else { return false };
-    !scene.stack.load_balancer.listeners.values().any(|listener| listener.instance_port == port)
+    !scene.desired.listeners.values().any(|listener| listener.instance_port == port)
         && balancer
             .backend_policies
             .get(&port)
@@ -81,11 +81,11 @@ pub(super) fn is_swept(scene: &Scene<'_>, port: u16) -> bool {
 /// Plans the PROXY header on every instance port: on where the spec wants it, off elsewhere, stale ports swept.
 pub(super) fn plan_backends(scene: &Scene<'_>, draft: &mut Draft) {
     let listening: BTreeSet<u16> =
-        scene.stack.load_balancer.listeners.values().map(|listener| listener.instance_port).collect();
+        scene.desired.listeners.values().map(|listener| listener.instance_port).collect();
     let present = scene.current.into_iter().flat_map(|balancer| balancer.backend_policies.keys().copied());
     let ports: BTreeSet<u16> = listening.iter().copied().chain(present).collect();
     for port in ports {
-        let wanted = listening.contains(&port) && scene.stack.load_balancer.proxy_protocol.contains(&port);
+        let wanted = listening.contains(&port) && scene.desired.proxy_protocol.contains(&port);
         let found = scene.current.is_some_and(|balancer| has_proxy_protocol(balancer, port));
         if wanted != found || is_swept(scene, port) {
             set_backend(scene, port, wanted, draft);
@@ -102,7 +102,7 @@ fn set_backend(scene: &Scene<'_>, port: u16, wanted: bool, draft: &mut Draft) {
         after.push(made(&policy_key(&name)));
         policies.push(name);
     }
-    let listeners = scene.stack.load_balancer.listeners.iter();
+    let listeners = scene.desired.listeners.iter();
     after.extend(
         listeners
             .filter(|(_, listener)| listener.instance_port == port)

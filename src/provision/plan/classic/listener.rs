@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::fields::{changed, field, shown};
-use super::order::{After, Draft, DraftStep, created, gone, made};
-use super::scene::{Scene, backend_key, certificate_key, listener_key, policy_key, security_group_key};
-use super::{Action, Disruption, NewListener, Operation, Reference, policy};
+use super::policy;
+use super::scene::{Scene, backend_key, listener_key, policy_key};
+use crate::provision::plan::certificate::certificate_key;
+use crate::provision::plan::fields::{changed, field, shown};
+use crate::provision::plan::order::{After, Draft, DraftStep, created, gone, made};
+use crate::provision::plan::{Action, Disruption, NewListener, Operation, Reference};
 use crate::provision::resource::{DesiredListener, Listener, LoadBalancer, PolicyKind};
 
 /// Returns what creates the listener.
@@ -34,7 +36,7 @@ fn requires_replacement(desired: &DesiredListener, current: &Listener) -> bool {
 
 /// Plans every listener and the SSL negotiation policy on it.
 pub(super) fn plan(scene: &Scene<'_>, draft: &mut Draft) {
-    for (port, desired) in &scene.stack.load_balancer.listeners {
+    for (port, desired) in &scene.desired.listeners {
         let current =
             scene.current.and_then(|balancer| balancer.listeners.get(port).map(|found| (balancer, found)));
         match current {
@@ -71,7 +73,7 @@ pub(super) fn plan(scene: &Scene<'_>, draft: &mut Draft) {
 
 fn plan_deletions(scene: &Scene<'_>, draft: &mut Draft) {
     let Some(balancer) = scene.current else { return };
-    let wanted = &scene.stack.load_balancer.listeners;
+    let wanted = &scene.desired.listeners;
     let gone: BTreeMap<_, _> =
         balancer.listeners.iter().filter(|(port, _)| !wanted.contains_key(port)).collect();
     for (port, listener) in &gone {
@@ -99,11 +101,11 @@ fn delete(scene: &Scene<'_>, ports: BTreeSet<u16>, draft: &mut Draft) {
 fn create(scene: &Scene<'_>, port: u16, desired: &DesiredListener, draft: &mut Draft) {
     let operation = Operation::CreateListeners {
         name: scene.name().to_owned(),
-        listeners: vec![new_listener(port, desired, scene.certificate.as_ref())],
+        listeners: vec![new_listener(port, desired, scene.around.certificate())],
     };
     draft.step(DraftStep::new(operation, &listener_key(port)).makes().after([
         gone(&listener_key(port)),
-        made(&security_group_key(scene.name())),
+        made(&scene.security_group_key()),
         created(&certificate_key()),
     ]));
 }
@@ -115,7 +117,7 @@ fn set_certificate(
     current: &Listener,
     draft: &mut Draft,
 ) {
-    let Some(certificate) = scene.certificate.as_ref().filter(|_| desired.protocol.is_secure()) else {
+    let Some(certificate) = scene.around.certificate().filter(|_| desired.protocol.is_secure()) else {
         return;
     };
     if matches!(certificate, Reference::Existing(arn) if current.certificate.as_ref() == Some(arn)) {
@@ -184,7 +186,7 @@ fn desired_form(scene: &Scene<'_>, listener: &DesiredListener) -> Value {
         "protocol": listener.protocol,
         "instance_port": listener.instance_port,
         "instance_protocol": listener.instance_protocol,
-        "certificate": scene.certificate.as_ref().filter(|_| listener.protocol.is_secure()).map(shown),
+        "certificate": scene.around.certificate().filter(|_| listener.protocol.is_secure()).map(shown),
         "ssl_policy": listener.ssl_policy,
     })
 }

@@ -1,14 +1,14 @@
 //! Attributes and health check: one call each, changed in place.
 
-use super::fields::changed;
-use super::order::{Draft, DraftStep, created};
 use super::scene::Scene;
-use super::{Action, Disruption, Operation};
+use crate::provision::plan::fields::changed;
+use crate::provision::plan::order::{Draft, DraftStep, created};
+use crate::provision::plan::{Action, Disruption, Operation};
 use crate::provision::resource::{Kind, ResourceKey};
 
 /// Plans the attributes.
 pub(super) fn plan_attributes(scene: &Scene<'_>, draft: &mut Draft) {
-    let desired = &scene.stack.load_balancer.attributes;
+    let desired = &scene.desired.attributes;
     let current = scene.current.map(|balancer| &balancer.attributes);
     if current == Some(desired) {
         return;
@@ -31,7 +31,7 @@ pub(super) fn plan_attributes(scene: &Scene<'_>, draft: &mut Draft) {
 
 /// Plans the health check.
 pub(super) fn plan_health_check(scene: &Scene<'_>, draft: &mut Draft) {
-    let desired = &scene.stack.load_balancer.health_check;
+    let desired = &scene.desired.health_check;
     let current = scene.current.map(|balancer| &balancer.health_check);
     if current == Some(desired) {
         return;
@@ -44,6 +44,6 @@ pub(super) fn plan_health_check(scene: &Scene<'_>, draft: &mut Draft) {
     draft.change(action, &key, changed(current, Some(desired)), disruption);
     let operation =
         Operation::ConfigureHealthCheck { name: scene.name().to_owned(), health_check: desired.clone() };
-    let after = [created(&scene.key()), super::order::After::EveryMade(Kind::Admission)];
+    let after = [created(&scene.key()), crate::provision::plan::order::After::EveryMade(Kind::Admission)];
     draft.step(DraftStep::new(operation, &key).makes().after(after));
 }

@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::fields::{changed, field, shown};
 use super::listener::new_listener;
-use super::order::{After, Draft, DraftStep, created, gone, made};
-use super::scene::{Scene, certificate_key, listener_key, security_group_key};
-use super::security_group::prefixed;
-use super::{Action, Disruption, FieldChange, Operation, Reference, TagChange};
-use crate::provision::resource::{Kind, LoadBalancer, ResourceKey, Scheme, Stack};
+use super::scene::{Scene, listener_key};
+use crate::provision::plan::certificate::certificate_key;
+use crate::provision::plan::fields::{changed, field, shown};
+use crate::provision::plan::order::{After, Draft, DraftStep, created, gone, made};
+use crate::provision::plan::security_group::prefixed;
+use crate::provision::plan::{Action, Disruption, FieldChange, Operation, Reference, TagChange};
+use crate::provision::resource::{DesiredLoadBalancer, Kind, LoadBalancer, ResourceKey, Scheme};
 
 /// Says why a load balancer cannot become what is desired in place: its scheme and its VPC are for life.
-pub(super) fn requires_replacement(stack: &Stack, vpc: &str, current: &LoadBalancer) -> bool {
-    current.scheme != stack.load_balancer.scheme || current.vpc.as_deref().is_some_and(|found| found != vpc)
+pub(super) fn requires_replacement(desired: &DesiredLoadBalancer, vpc: &str, current: &LoadBalancer) -> bool {
+    current.scheme != desired.scheme || current.vpc.as_deref().is_some_and(|found| found != vpc)
 }
 
 /// Plans the load balancer, without what is planned as resources of their own.
@@ -26,17 +27,21 @@ pub(super) fn plan(scene: &Scene<'_>, draft: &mut Draft) {
 }
 
 /// Plans the deletion of a load balancer of the stack.
-pub(super) fn plan_deletion(balancer: &LoadBalancer, draft: &mut Draft) {
-    let key = ResourceKey::new(Kind::LoadBalancer, &balancer.name);
+pub(in crate::provision::plan) fn plan_deletion(
+    balancer: &LoadBalancer,
+    key: &ResourceKey,
+    after: impl IntoIterator<Item = After>,
+    draft: &mut Draft,
+) {
     let listeners: Vec<u16> = balancer.listeners.keys().copied().collect();
     let fields = vec![
         field("dns_name", &balancer.dns_name, ()),
         field("listeners", listeners, ()),
         field("instances", &balancer.instances, ()),
     ];
-    draft.change(Action::Delete, &key, fields, Disruption::DropsConnections);
+    draft.change(Action::Delete, key, fields, Disruption::DropsConnections);
     let operation = Operation::DeleteLoadBalancer { name: balancer.name.clone() };
-    draft.step(DraftStep::new(operation, &key).removes().after([After::EveryMade(Kind::Target)]));
+    draft.step(DraftStep::new(operation, key).removes().after(after));
 }
 
 fn scheme_word(scheme: Scheme) -> &'static str {
@@ -49,10 +54,10 @@ fn scheme_word(scheme: Scheme) -> &'static str {
 fn create(scene: &Scene<'_>, draft: &mut Draft) {
     let key = scene.key();
     let after = json!({
-        "scheme": scheme_word(scene.stack.load_balancer.scheme),
-        "vpc": scene.placement.vpc,
-        "subnets": scene.placement.subnets,
-        "security_groups": [shown(&scene.security_group)],
+        "scheme": scheme_word(scene.desired.scheme),
+        "vpc": scene.around.placement.vpc,
+        "subnets": scene.around.placement.subnets,
+        "security_groups": [shown(&scene.around.security_group)],
         "tags": scene.tags(),
     });
     if let Some(old) = scene.replaced {
@@ -77,23 +82,22 @@ fn create(scene: &Scene<'_>, draft: &mut Draft) {
     }
     let operation = Operation::CreateLoadBalancer {
         name: scene.name().to_owned(),
-        scheme: scene.stack.load_balancer.scheme,
-        subnets: scene.placement.subnets.clone(),
-        security_groups: vec![scene.security_group.clone()],
+        scheme: scene.desired.scheme,
+        subnets: scene.around.placement.subnets.clone(),
+        security_groups: vec![scene.around.security_group.clone()],
         listeners: scene
-            .stack
-            .load_balancer
+            .desired
             .listeners
             .iter()
-            .map(|(port, listener)| new_listener(*port, listener, scene.certificate.as_ref()))
+            .map(|(port, listener)| new_listener(*port, listener, scene.around.certificate()))
             .collect(),
         tags: scene.tags(),
     };
     draft.step(
         DraftStep::new(operation, &key)
-            .also_for(scene.stack.load_balancer.listeners.keys().map(|port| listener_key(*port)))
+            .also_for(scene.desired.listeners.keys().map(|port| listener_key(*port)))
             .makes()
-            .after([gone(&key), made(&security_group_key(scene.name())), created(&certificate_key())]),
+            .after([gone(&key), made(&scene.security_group_key()), created(&certificate_key())]),
     );
 }
 
@@ -108,17 +112,17 @@ fn update(scene: &Scene<'_>, current: &LoadBalancer, draft: &mut Draft) {
         let operation = Operation::TagLoadBalancer { name: current.name.clone(), tags };
         draft.step(DraftStep::new(operation, &key));
     }
-    let has_own_group_only = matches!(&scene.security_group, Reference::Existing(id)
+    let has_own_group_only = matches!(&scene.around.security_group, Reference::Existing(id)
         if current.security_groups.len() == 1 && current.security_groups.contains(id));
     if !has_own_group_only {
-        let to = [shown(&scene.security_group)];
+        let to = [shown(&scene.around.security_group)];
         let fields = vec![field("security_groups", &current.security_groups, to)];
         draft.change(Action::Update, &key, fields, Disruption::NewConnections);
         let operation = Operation::ApplySecurityGroups {
             name: current.name.clone(),
-            security_groups: vec![scene.security_group.clone()],
+            security_groups: vec![scene.around.security_group.clone()],
         };
-        let after = [made(&security_group_key(scene.name())), After::EveryMade(Kind::Admission)];
+        let after = [made(&scene.security_group_key()), After::EveryMade(Kind::Admission)];
         draft.step(DraftStep::new(operation, &key).completes(&key).after(after));
     }
     update_subnets(scene, current, draft);
@@ -128,7 +132,7 @@ fn update(scene: &Scene<'_>, current: &LoadBalancer, draft: &mut Draft) {
 /// the load balancer always has a subnet.
 fn update_subnets(scene: &Scene<'_>, current: &LoadBalancer, draft: &mut Draft) {
     let key = scene.key();
-    let wanted = &scene.placement.subnets;
+    let wanted = &scene.around.placement.subnets;
     let attach: BTreeSet<String> = wanted.difference(&current.subnets).cloned().collect();
     let detach: BTreeSet<String> = current.subnets.difference(wanted).cloned().collect();
     if attach.is_empty() && detach.is_empty() {
@@ -138,8 +142,13 @@ fn update_subnets(scene: &Scene<'_>, current: &LoadBalancer, draft: &mut Draft) 
     let fields: Vec<FieldChange> = vec![field("subnets", &current.subnets, wanted)];
     draft.change(Action::Update, &key, fields, disruption);
 
-    let zones: BTreeMap<&str, &str> =
-        scene.observed.subnets.iter().map(|subnet| (subnet.id.as_str(), subnet.zone.as_str())).collect();
+    let zones: BTreeMap<&str, &str> = scene
+        .around
+        .observed
+        .subnets
+        .iter()
+        .map(|subnet| (subnet.id.as_str(), subnet.zone.as_str()))
+        .collect();
     let new_zones: BTreeSet<&&str> = attach.iter().filter_map(|subnet| zones.get(subnet.as_str())).collect();
     let (swapped, left): (BTreeSet<String>, BTreeSet<String>) = detach
         .into_iter()

@@ -1,26 +1,24 @@
-//! What every part of a stack is planned against, and what the parts are called.
+//! What every part of a Classic load balancer is planned against, and what the parts are called.
 
-use super::placement::Placement;
-use super::{Action, Reference};
-use crate::provision::resource::{Kind, LoadBalancer, Observed, ResourceKey, Stack, Tags};
+use crate::provision::plan::{Action, Surroundings};
+use crate::provision::resource::{
+    DesiredLoadBalancer, Kind, LoadBalancer, LoadBalancerType, ResourceKey, Stack, Tags,
+};
 
-/// What the parts of a stack are planned against.
+/// What the parts of a Classic load balancer are planned against.
 pub(super) struct Scene<'a> {
-    pub(super) stack: &'a Stack,
-    pub(super) observed: &'a Observed,
-    pub(super) placement: Placement<'a>,
+    pub(super) around: &'a Surroundings<'a>,
+    pub(super) desired: &'a DesiredLoadBalancer,
     /// The load balancer as it is, where it stays.
     pub(super) current: Option<&'a LoadBalancer>,
     /// The load balancer that has to make way for one of the same name.
     pub(super) replaced: Option<&'a LoadBalancer>,
-    pub(super) certificate: Option<Reference>,
-    pub(super) security_group: Reference,
 }
 
 impl Scene<'_> {
     /// Returns the load balancer's name.
     pub(super) fn name(&self) -> &str {
-        &self.stack.load_balancer.name
+        &self.desired.name
     }
 
     /// Returns the load balancer's key.
@@ -28,9 +26,14 @@ impl Scene<'_> {
         ResourceKey::new(Kind::LoadBalancer, self.name())
     }
 
+    /// Returns the key of the load balancer's own security group.
+    pub(super) fn security_group_key(&self) -> ResourceKey {
+        Stack::security_group_key(LoadBalancerType::Classic, self.name())
+    }
+
     /// Returns the tags that the load balancer gets.
     pub(super) fn tags(&self) -> Tags {
-        self.stack.tags.owned_by(&self.stack.name, &self.key())
+        self.around.stack.tags.owned_by(&self.around.stack.name, &self.key())
     }
 
     /// Returns what is done to a part of the load balancer that is not there yet: it is made again where the
@@ -38,16 +41,6 @@ impl Scene<'_> {
     pub(super) fn making(&self, had: impl FnOnce(&LoadBalancer) -> bool) -> Action {
         if self.replaced.is_some_and(had) { Action::Replace } else { Action::Create }
     }
-}
-
-/// Returns the key of the stack's imported certificate.
-pub(super) fn certificate_key() -> ResourceKey {
-    ResourceKey::new(Kind::Certificate, "main")
-}
-
-/// Returns the key of the security group of the load balancer called `load_balancer`.
-pub(super) fn security_group_key(load_balancer: &str) -> ResourceKey {
-    ResourceKey::new(Kind::SecurityGroup, load_balancer)
 }
 
 /// Returns the key of the listener on `port`.

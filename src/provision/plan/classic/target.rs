@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::fields::field;
-use super::order::{After, Draft, DraftStep, created};
 use super::scene::Scene;
-use super::{Action, Disruption, Operation};
+use crate::provision::plan::fields::field;
+use crate::provision::plan::order::{After, Draft, DraftStep, created};
+use crate::provision::plan::{Action, Disruption, Operation};
 use crate::provision::resource::{Kind, ResourceKey};
 
 /// Plans the registrations: instances come in service once everything in front of them stands, and the old ones
 /// leave after the new ones came.
 pub(super) fn plan(scene: &Scene<'_>, draft: &mut Draft) {
-    let wanted: BTreeSet<String> = scene.placement.instances.keys().map(|id| (*id).to_owned()).collect();
+    let wanted: BTreeSet<String> =
+        scene.around.placement.instances.keys().map(|id| (*id).to_owned()).collect();
     let current = scene.current.map(|balancer| balancer.instances.clone()).unwrap_or_default();
     let name = scene.name().to_owned();
     let key = |id: &String| ResourceKey::new(Kind::Target, id);
@@ -28,7 +29,7 @@ pub(super) fn plan(scene: &Scene<'_>, draft: &mut Draft) {
             vec![field("state", "registered", ())],
             Disruption::DropsConnections,
         );
-        if let Some(seconds) = scene.stack.load_balancer.attributes.connection_draining {
+        if let Some(seconds) = scene.desired.attributes.connection_draining {
             change.reason = Some(format!("its connections have {seconds} s to end"));
         }
     }
