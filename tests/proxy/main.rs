@@ -3,6 +3,7 @@
 
 mod autobahn;
 mod drain;
+mod faults;
 mod forwarding;
 mod fuzzed;
 mod handover;

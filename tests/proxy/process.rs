@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::peers;
-use crate::rig::{ACCEPTED, Backend, HANDSHAKE, HTTPS, Peer, within};
+use crate::rig::{Backend, HTTPS, Peer, within};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_elbws-proxy");
 pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -165,27 +165,6 @@ async fn sighup_takes_a_good_file_and_refuses_a_bad_one() {
     running.signal(Signal::SIGHUP);
     running.expect("reloaded");
     served(running.address, &new).await;
-}
-
-#[tokio::test]
-async fn running_out_of_descriptors_ends_nothing() {
-    let backend = Backend::new().await;
-    let mut running = Running::start_by("ulimit -n 64 && exec \"$0\" --config proxy.yaml", backend.address);
-    let mut client = Peer::to(running.address).await;
-    client.send(format!("{HTTPS}{HANDSHAKE}")).await;
-    let mut server = backend.accept().await;
-    server.head().await;
-    server.send(ACCEPTED).await;
-    client.head().await;
-    let mut crowd = Vec::new();
-    for _ in 0..100 {
-        crowd.push(Peer::to(running.address).await);
-    }
-    running.expect("elbws-proxy: rejected accept: accept: Too many open files");
-    client.send(b"still").await;
-    server.expect(b"still").await;
-    drop(crowd);
-    served(running.address, &backend).await;
 }
 
 #[tokio::test]

@@ -48,6 +48,26 @@ pub enum ConnectError {
     Failed(#[source] io::Error),
 }
 
+impl ConnectError {
+    /// Whether this process lacks what a connection takes, such as a descriptor, so that the backend is not to blame.
+    #[must_use]
+    pub fn is_of_our_own(&self) -> bool {
+        const MISSING: [nix::errno::Errno; 5] = [
+            nix::errno::Errno::EMFILE,
+            nix::errno::Errno::ENFILE,
+            nix::errno::Errno::ENOMEM,
+            nix::errno::Errno::ENOBUFS,
+            nix::errno::Errno::EADDRNOTAVAIL,
+        ];
+        match self {
+            Self::TimedOut => false,
+            Self::Unresolved(error) | Self::Failed(error) => {
+                error.raw_os_error().is_some_and(|number| MISSING.iter().any(|one| *one as i32 == number))
+            }
+        }
+    }
+}
+
 /// Connects to a backend within `limit`.
 pub async fn connect(upstream: &Upstream, limit: Duration) -> Result<Stream, ConnectError> {
     let attempt = tokio::time::timeout(limit, attempt(upstream));

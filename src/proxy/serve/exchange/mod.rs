@@ -148,7 +148,9 @@ impl Exchange<'_> {
                 }
                 Err(error) => {
                     // Nothing was sent, so any request may go to the next one.
-                    upstream.failed();
+                    if !error.is_of_our_own() {
+                        upstream.failed();
+                    }
                     self.worker.metrics.add(Counter::Retries, 1);
                     last = Some((upstream.address.to_string(), error));
                     tried.push(upstream);
