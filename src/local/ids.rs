@@ -42,6 +42,11 @@ impl Ids {
         format!("{:010}", self.next() % 10_000_000_000)
     }
 
+    /// The 16 hexadecimal digits at the end of a load balancer's ARN.
+    pub(crate) fn arn_suffix(&mut self) -> String {
+        self.hex()[16..].to_owned()
+    }
+
     /// A request's id, or the last part of a certificate's ARN, in the form of a UUID.
     pub(crate) fn uuid(&mut self) -> String {
         let hex = self.hex();

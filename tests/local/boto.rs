@@ -108,3 +108,8 @@ fn the_blog_post() {
 fn classic_is_complete() {
     check("elb_complete.py");
 }
+
+#[test]
+fn load_balancers_v2() {
+    check("elbv2_load_balancer.py");
+}

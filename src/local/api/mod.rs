@@ -3,10 +3,15 @@
 //! A handler either refuses and leaves the state as it was, or succeeds; it never does half of its work.
 
 mod acm;
+mod alias_zone;
 mod ec2;
 mod elb;
+mod elbv2;
 mod iam;
+mod interfaces;
+mod query;
 mod sts;
+mod tagging;
 
 use time::OffsetDateTime;
 
@@ -45,11 +50,12 @@ pub(crate) fn handle(context: &mut Context<'_>, call: &Call) -> Result<Output, A
     let operation = call.operation.as_str();
     match (call.service, &call.input) {
         (Service::Elb, Input::Query(params)) => elb::handle(context, operation, params).map(Output::Xml),
+        (Service::ElbV2, Input::Query(params)) => elbv2::handle(context, operation, params).map(Output::Xml),
         (Service::Ec2, Input::Query(params)) => ec2::handle(context, operation, params).map(Output::Xml),
         (Service::Iam, Input::Query(params)) => iam::handle(context, operation, params).map(Output::Xml),
         (Service::Sts, Input::Query(params)) => sts::handle(context, operation, params).map(Output::Xml),
         (Service::Acm, Input::Json(input)) => acm::handle(context, operation, input).map(Output::Json),
-        (Service::Elb | Service::Ec2 | Service::Iam | Service::Sts, Input::Json(_))
+        (Service::Elb | Service::ElbV2 | Service::Ec2 | Service::Iam | Service::Sts, Input::Json(_))
         | (Service::Acm, Input::Query(_)) => {
             Err(ApiError::internal(format!("{operation} was read in the wrong protocol")))
         }

@@ -51,6 +51,22 @@ pub(crate) struct Region {
     pub(crate) acm: acm::Region,
 }
 
+impl Region {
+    /// The load balancer that has an elastic address, and the subnet in which it has it.
+    pub(crate) fn address_user(
+        &self,
+        allocation_id: &str,
+    ) -> Option<(&elbv2::LoadBalancer, &elbv2::SubnetMapping)> {
+        let mut balancers = self.elbv2.load_balancers.values();
+        balancers.find_map(|balancer| {
+            let mut subnets = balancer.subnets.iter();
+            let has =
+                |mapping: &&elbv2::SubnetMapping| mapping.allocation_id.as_deref() == Some(allocation_id);
+            Some((balancer, subnets.find(has)?))
+        })
+    }
+}
+
 impl State {
     /// The region of that name, with its default network from the first time on.
     pub(crate) fn region_mut(&mut self, name: &str) -> &mut Region {

@@ -16,6 +16,8 @@ use super::{error::ApiError, json, query::Params, xml};
 pub(crate) enum Service {
     /// Classic ELB, 2012-06-01.
     Elb,
+    /// Application and Network Load Balancers, 2015-12-01.
+    ElbV2,
     /// EC2, 2016-11-15.
     Ec2,
     /// ACM, by JSON.
@@ -42,12 +44,14 @@ pub(crate) enum Protocol {
 
 const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 const ELB_NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/";
+const ELBV2_NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
 
 impl Service {
     /// The version of the API; empty for JSON services.
     pub(crate) fn version(self) -> &'static str {
         match self {
             Self::Elb => "2012-06-01",
+            Self::ElbV2 => "2015-12-01",
             Self::Ec2 => "2016-11-15",
             Self::Acm => "",
             Self::Iam => "2010-05-08",
@@ -59,6 +63,7 @@ impl Service {
     pub(crate) fn protocol(self) -> Protocol {
         match self {
             Self::Elb => Protocol::Query { namespace: ELB_NAMESPACE },
+            Self::ElbV2 => Protocol::Query { namespace: ELBV2_NAMESPACE },
             Self::Ec2 => Protocol::Ec2,
             Self::Acm => Protocol::Json,
             Self::Iam => Protocol::Query { namespace: "https://iam.amazonaws.com/doc/2010-05-08/" },
@@ -69,7 +74,9 @@ impl Service {
     /// The refusal of a client that calls too often.
     pub(crate) fn throttled(self) -> ApiError {
         match self {
-            Self::Elb | Self::Iam | Self::Sts => ApiError::bad_request("Throttling", "Rate exceeded"),
+            Self::Elb | Self::ElbV2 | Self::Iam | Self::Sts => {
+                ApiError::bad_request("Throttling", "Rate exceeded")
+            }
             Self::Ec2 => ApiError::new(503, "RequestLimitExceeded", "Request limit exceeded."),
             Self::Acm => ApiError::bad_request("ThrottlingException", "Rate exceeded"),
         }
@@ -170,6 +177,9 @@ pub(crate) fn route(parts: &Parts, body: &[u8]) -> Result<Call, Misrouted> {
     };
     // EC2 clients of any year speak compatible versions; the other services have one API a version.
     let version = params.get("Version").unwrap_or_default();
+    let service =
+        if service == Service::Elb && version == Service::ElbV2.version() { Service::ElbV2 } else { service };
+    let protocol = service.protocol();
     if protocol != Protocol::Ec2 && version != service.version() {
         return Err(refuse(protocol, ApiError::invalid_action(&operation, version)));
     }

@@ -58,9 +58,9 @@ def get(path):
 def check_codes():
     """Every error so far must be one that the service's model declares for its operation."""
     for call in get("/_elbws/calls"):
-        if call["code"] is None or call["service"] != "elb":
+        if call["code"] is None or call["service"] not in ("elb", "elbv2"):
             continue
-        operation = client("elb").meta.service_model.operation_model(call["operation"])
+        operation = client(call["service"]).meta.service_model.operation_model(call["operation"])
         declared = {shape.metadata["error"]["code"] for shape in operation.error_shapes}
         assert call["code"] in declared | {"ValidationError"}, f"{call['operation']} does not declare {call['code']}"
 

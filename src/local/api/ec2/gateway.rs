@@ -74,8 +74,9 @@ pub(super) fn detach(context: &mut Context<'_>, params: &Params) -> Result<Membe
         let message = format!("resource {id} is not attached to network {vpc_id}");
         return Err(ApiError::bad_request("Gateway.NotAttached", message));
     }
-    let mut balancers = here.elb.load_balancers.values();
-    if balancers.any(|balancer| balancer.vpc_id == vpc_id && balancer.scheme == Scheme::InternetFacing) {
+    let classic = here.elb.load_balancers.values().map(|balancer| (&balancer.vpc_id, balancer.scheme));
+    let newer = here.elbv2.load_balancers.values().map(|balancer| (&balancer.vpc_id, balancer.scheme));
+    if classic.chain(newer).any(|placed| placed == (&vpc_id, Scheme::InternetFacing)) {
         let message = format!(
             "Network {vpc_id} has some mapped public address(es). Please unmap those public address(es) before detaching the gateway."
         );

@@ -37,7 +37,7 @@ impl Resource for NetworkInterface {
             let groups = interface.security_groups.iter();
             groups.filter_map(|id| Some(region.security_groups.get(id)?.name.clone())).collect()
         }),
-        ("interface-type", |_, _| one("interface")),
+        ("interface-type", |_, interface| one(interface_type(interface))),
         ("ipv6-addresses.ipv6-address", |_, _| Vec::new()),
         ("mac-address", |_, interface| one(mac_address(interface))),
         ("network-interface-id", |_, interface| one(&interface.id)),
@@ -98,6 +98,12 @@ fn attachment_owner(interface: &NetworkInterface) -> &str {
     }
 }
 
+fn interface_type(interface: &NetworkInterface) -> &'static str {
+    let of_network_load_balancer =
+        interface.requester_id.is_some() && interface.description.starts_with("ELB net/");
+    if of_network_load_balancer { "network_load_balancer" } else { "interface" }
+}
+
 fn device_index(interface: &NetworkInterface) -> u8 {
     u8::from(interface.instance_id.is_none())
 }
@@ -133,7 +139,7 @@ fn description(region: &Region, interface: &NetworkInterface) -> Members {
         .optional("requesterId", interface.requester_id.as_ref())
         .text("requesterManaged", interface.requester_id.is_some())
         .text("status", "in-use")
-        .text("interfaceType", "interface")
+        .text("interfaceType", interface_type(interface))
         .text("macAddress", mac_address(interface))
         .text("privateIpAddress", interface.private_ip)
         .text("privateDnsName", dns_name(interface.private_ip))

@@ -24,6 +24,7 @@ mod zone;
 
 use time::Duration;
 
+pub(in crate::local::api) use self::subnet::free_addresses;
 use super::Context;
 use crate::local::state::ec2::{Direction, InstanceState};
 use crate::local::wire::error::ApiError;

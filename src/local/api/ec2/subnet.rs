@@ -121,7 +121,7 @@ pub(super) fn delete(context: &mut Context<'_>, params: &Params) -> Result<Membe
 }
 
 /// Addresses that are left: the first four and the last one of a subnet are AWS's.
-pub(super) fn free_addresses(region: &Region, subnet: &Subnet) -> usize {
+pub(in crate::local::api) fn free_addresses(region: &Region, subnet: &Subnet) -> usize {
     let size = 1_usize << (32 - stored_cidr(&subnet.cidr).prefix_len().clamp(8, 32));
     let taken = region.network_interfaces.values().filter(|interface| interface.subnet_id == subnet.id);
     size.saturating_sub(5 + taken.count())

@@ -3,6 +3,7 @@
 use super::policy_types::{APP_COOKIE, LB_COOKIE};
 use super::{Context, instances, not_found, page, placement};
 use crate::local::ACCOUNT_ID;
+use crate::local::api::alias_zone;
 use crate::local::state::Region;
 use crate::local::state::elb::{Listener, LoadBalancer, Scheme};
 use crate::local::wire::error::ApiError;
@@ -45,7 +46,7 @@ fn description(region: &Region, region_name: &str, load_balancer: &LoadBalancer)
         .text("LoadBalancerName", &load_balancer.name)
         .text("DNSName", &load_balancer.dns_name)
         .optional("CanonicalHostedZoneName", hosted_zone_name)
-        .text("CanonicalHostedZoneNameID", hosted_zone_id(region_name))
+        .text("CanonicalHostedZoneNameID", alias_zone::of_application(region_name))
         .structures("ListenerDescriptions", "member", load_balancer.listeners.iter().map(listener))
         .structure("Policies", policies(load_balancer))
         .structures("BackendServerDescriptions", "member", backend)
@@ -110,27 +111,4 @@ fn timestamp(load_balancer: &LoadBalancer) -> String {
         at.second(),
         at.millisecond() / 10
     )
-}
-
-/// The Route 53 zone of a region's Classic and Application load balancers
-/// (<https://docs.aws.amazon.com/general/latest/gr/elb.html>); elsewhere us-east-1's.
-fn hosted_zone_id(region: &str) -> &'static str {
-    match region {
-        "us-east-2" => "Z3AADJGX6KTTL2",
-        "us-west-1" => "Z368ELLRRE2KJ0",
-        "us-west-2" => "Z1H1FL5HABSF5",
-        "ca-central-1" => "ZQSVJUPU6J1EY",
-        "ap-south-1" => "ZP97RAFLXTNZK",
-        "ap-northeast-1" => "Z14GRHDCWA56QT",
-        "ap-northeast-2" => "ZWKZPGTI48KDX",
-        "ap-southeast-1" => "Z1LMS91P8CMLE5",
-        "ap-southeast-2" => "Z1GM3OXH4ZPM65",
-        "eu-central-1" => "Z215JYRZR1TBD5",
-        "eu-west-1" => "Z32O12XQLNTSW2",
-        "eu-west-2" => "ZHURV8PSTC4K8",
-        "eu-west-3" => "Z3Q77PNBQS71R4",
-        "eu-north-1" => "Z23TAZ6LKFMNIO",
-        "sa-east-1" => "Z2P70J7HTTTPLU",
-        _ => "Z35SXDOTRQ7X7K",
-    }
 }

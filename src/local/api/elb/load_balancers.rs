@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::placement::{Placement, remove_interfaces, sync_interfaces};
-use super::{Context, listeners, required_structures, security_groups, tags};
+use super::{Context, listeners, required_structures, security_groups, tagging};
 use crate::local::state::Tags;
 use crate::local::state::elb::{Attributes, HealthCheck, Listener, LoadBalancer, Scheme};
 use crate::local::wire::error::ApiError;
@@ -18,8 +18,7 @@ pub(super) fn create(context: &mut Context<'_>, params: &Params) -> Result<Membe
     check_name(name)?;
     let scheme = scheme(params)?;
     let listeners = listeners::of_new(context, &required_structures(params, "Listeners")?)?;
-    let tags = if params.has("Tags") { tags::given(params)? } else { Tags::new() };
-    tags::check_count(&tags)?;
+    let tags = tagging::of_new(params)?;
     let placement = Placement::asked_for(&context.here().ec2, params, scheme)?;
     let groups = security_groups::asked_for(&context.here().ec2, &placement.vpc_id, params)?;
 

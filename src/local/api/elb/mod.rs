@@ -22,7 +22,8 @@ mod security_groups;
 mod subnets;
 mod tags;
 
-use super::Context;
+use super::query::{bounded, page, required_bounded, required_list, required_structures};
+use super::{Context, interfaces, tagging};
 use crate::local::state::elb::{LoadBalancer, Region};
 use crate::local::wire::error::ApiError;
 use crate::local::wire::query::Params;
@@ -79,68 +80,4 @@ fn not_found(name: &str) -> ApiError {
 /// A configuration that is refused: the one code of Classic ELB that comes with 409.
 fn invalid_configuration(message: impl Into<String>) -> ApiError {
     ApiError::conflict("InvalidConfigurationRequest", message)
-}
-
-/// A list that must have something in it.
-fn required_list(params: &Params, name: &str) -> Result<Vec<String>, ApiError> {
-    let list = params.list(name);
-    if list.is_empty() { Err(params.required(name).err().unwrap_or_else(|| empty(name))) } else { Ok(list) }
-}
-
-/// A list of structures that must have something in it.
-fn required_structures(params: &Params, name: &str) -> Result<Vec<Params>, ApiError> {
-    let list = params.structures(name);
-    if list.is_empty() { Err(params.required(name).err().unwrap_or_else(|| empty(name))) } else { Ok(list) }
-}
-
-fn empty(name: &str) -> ApiError {
-    ApiError::validation(format!("{name} cannot be empty"))
-}
-
-/// A whole number within bounds; `member` is its path in AWS's validation messages.
-fn bounded(params: &Params, name: &str, member: &str, bounds: [u16; 2]) -> Result<Option<u16>, ApiError> {
-    let Some(value) = params.integer(name)? else { return Ok(None) };
-    let [least, most] = bounds;
-    let text = value.to_string();
-    if value < i64::from(least) {
-        let constraint = format!("Member must have value greater than or equal to {least}");
-        return Err(ApiError::constraint(Some(&text), member, &constraint));
-    }
-    match u16::try_from(value) {
-        Ok(value) if value <= most => Ok(Some(value)),
-        Ok(_) | Err(_) => {
-            let constraint = format!("Member must have value less than or equal to {most}");
-            Err(ApiError::constraint(Some(&text), member, &constraint))
-        }
-    }
-}
-
-/// A whole number within bounds that must be there.
-fn required_bounded(params: &Params, name: &str, member: &str, bounds: [u16; 2]) -> Result<u16, ApiError> {
-    bounded(params, name, member, bounds)?
-        .ok_or_else(|| ApiError::constraint(None, member, "Member must not be null"))
-}
-
-/// The part of a list that a page holds, and where the next page begins.
-struct Page<'a, T> {
-    items: Vec<&'a T>,
-    next: Option<String>,
-}
-
-/// Cuts a page out of what is sorted by name; the marker is the name of the last item of the page before.
-fn page<'a, T>(
-    params: &Params,
-    sorted: impl Iterator<Item = (&'a String, &'a T)>,
-) -> Result<Page<'a, T>, ApiError> {
-    let size = bounded(params, "PageSize", "pageSize", [1, 400])?.unwrap_or(400);
-    let marker = params.get("Marker").filter(|marker| !marker.is_empty());
-    let mut rest = sorted.filter(|(name, _)| marker.is_none_or(|marker| name.as_str() > marker));
-    let mut items = Vec::new();
-    let mut last = None;
-    for (name, item) in rest.by_ref().take(usize::from(size)) {
-        items.push(item);
-        last = Some(name);
-    }
-    let next = if rest.next().is_some() { last.cloned() } else { None };
-    Ok(Page { items, next })
 }

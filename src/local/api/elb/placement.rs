@@ -1,13 +1,9 @@
 //! Where a load balancer stands: its VPC, one subnet a zone, and the network interface in each.
 
-use std::net::Ipv4Addr;
-
-use ipnet::Ipv4Net;
-
+use super::interfaces::{self, Nodes};
 use super::{invalid_configuration, required_list};
 use crate::local::ids::Ids;
-use crate::local::state::Tags;
-use crate::local::state::ec2::{NetworkInterface, Region, Subnet};
+use crate::local::state::ec2::{Region, Subnet};
 use crate::local::state::elb::{LoadBalancer, Scheme};
 use crate::local::wire::error::ApiError;
 use crate::local::wire::query::Params;
@@ -112,55 +108,21 @@ pub(super) fn zones(region: &Region, load_balancer: &LoadBalancer) -> Vec<String
 
 /// Gives a load balancer one network interface in each of its subnets, with its security groups, and no other.
 pub(super) fn sync_interfaces(region: &mut Region, ids: &mut Ids, load_balancer: &LoadBalancer) {
-    let description = description(&load_balancer.name);
-    let mut missing = load_balancer.subnets.clone();
-    region.network_interfaces.retain(|_, interface| {
-        if !is_of(interface, &description) {
-            return true;
-        }
-        interface.security_groups.clone_from(&load_balancer.security_groups);
-        let wanted = missing.iter().position(|subnet| *subnet == interface.subnet_id);
-        wanted.map(|index| missing.remove(index)).is_some()
-    });
-    for subnet_id in missing {
-        let Some(subnet) = region.subnets.get(&subnet_id) else { continue };
-        let interface = NetworkInterface {
-            id: ids.resource("eni"),
-            vpc_id: subnet.vpc_id.clone(),
-            zone: subnet.zone.clone(),
-            private_ip: free_address(region, subnet),
-            subnet_id,
-            security_groups: load_balancer.security_groups.clone(),
-            description: description.clone(),
-            requester_id: Some(REQUESTER.to_owned()),
-            instance_id: None,
-            tags: Tags::new(),
-        };
-        region.network_interfaces.insert(interface.id.clone(), interface);
-    }
+    let subnets = load_balancer.subnets.iter().map(|id| (id.as_str(), None)).collect();
+    let nodes = Nodes {
+        description: &description(&load_balancer.name),
+        requester: REQUESTER,
+        security_groups: &load_balancer.security_groups,
+        subnets,
+    };
+    nodes.sync(region, ids);
 }
 
 /// Takes the network interfaces of a load balancer away.
 pub(super) fn remove_interfaces(region: &mut Region, name: &str) {
-    let description = description(name);
-    region.network_interfaces.retain(|_, interface| !is_of(interface, &description));
+    interfaces::remove(region, &description(name), REQUESTER);
 }
 
 fn description(name: &str) -> String {
     format!("ELB {name}")
-}
-
-fn is_of(interface: &NetworkInterface, description: &str) -> bool {
-    interface.requester_id.as_deref() == Some(REQUESTER) && interface.description == description
-}
-
-/// An address of a subnet that no interface has. The first four of each subnet are AWS's own
-/// (<https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html>).
-fn free_address(region: &Region, subnet: &Subnet) -> Ipv4Addr {
-    let network: Option<Ipv4Net> = subnet.cidr.parse().ok();
-    let taken = |address: &Ipv4Addr| {
-        region.network_interfaces.values().any(|interface| interface.private_ip == *address)
-    };
-    let free = network.and_then(|network| network.hosts().skip(3).find(|address| !taken(address)));
-    free.unwrap_or(Ipv4Addr::UNSPECIFIED)
 }

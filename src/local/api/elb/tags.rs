@@ -1,15 +1,12 @@
 //! Tags of load balancers.
 
+use super::tagging::{check_count, given, members};
 use super::{Context, named, not_found, required_list, required_structures};
-use crate::local::state::Tags;
 use crate::local::wire::error::ApiError;
 use crate::local::wire::query::Params;
 use crate::local::wire::xml::Members;
 
-const MOST_TAGS: usize = 50;
 const MOST_NAMES: usize = 20;
-const LONGEST_KEY: usize = 128;
-const LONGEST_VALUE: usize = 256;
 
 /// `AddTags`: to one load balancer; a key that it has gets the new value.
 pub(super) fn add(context: &mut Context<'_>, params: &Params) -> Result<Members, ApiError> {
@@ -44,58 +41,10 @@ pub(super) fn describe(context: &mut Context<'_>, params: &Params) -> Result<Mem
     let mut described = Vec::new();
     for name in &names {
         let load_balancer = region.elb.load_balancers.get(name).ok_or_else(|| not_found(name))?;
-        let tags = load_balancer
-            .tags
-            .iter()
-            .map(|(key, value)| Members::new().text("Key", key).text("Value", value));
+        let tags = members(&load_balancer.tags);
         described.push(Members::new().text("LoadBalancerName", name).structures("Tags", "member", tags));
     }
     Ok(Members::new().structures("TagDescriptions", "member", described))
-}
-
-/// The tags that a request gives, each key once.
-pub(super) fn given(params: &Params) -> Result<Tags, ApiError> {
-    let mut tags = Tags::new();
-    for tag in required_structures(params, "Tags")? {
-        let key = tag.required("Key")?;
-        let value = tag.get("Value").unwrap_or_default();
-        check_length(key, "key", LONGEST_KEY)?;
-        check_length(value, "value", LONGEST_VALUE)?;
-        if key.to_ascii_lowercase().starts_with("aws:") {
-            let message = format!("Tag keys starting with 'aws:' are reserved for system use: {key}");
-            return Err(ApiError::validation(message));
-        }
-        if tags.insert(key.to_owned(), value.to_owned()).is_some() {
-            let message = format!("Tag key '{key}' was specified more than once");
-            return Err(ApiError::bad_request("DuplicateTagKeys", message));
-        }
-    }
-    Ok(tags)
-}
-
-/// Refuses more tags than a load balancer can have.
-pub(super) fn check_count(tags: &Tags) -> Result<(), ApiError> {
-    if tags.len() <= MOST_TAGS {
-        return Ok(());
-    }
-    Err(ApiError::bad_request("TooManyTags", format!("A load balancer can have at most {MOST_TAGS} tags")))
-}
-
-/// The characters that the model allows: letters, digits, separators and a few signs, of any script.
-fn check_length(text: &str, member: &str, longest: usize) -> Result<(), ApiError> {
-    let member = format!("tags.1.member.{member}");
-    if text.chars().count() > longest {
-        let constraint = format!("Member must have length less than or equal to {longest}");
-        return Err(ApiError::constraint(Some(text), &member, &constraint));
-    }
-    let allowed = |character: char| {
-        character.is_alphanumeric() || character.is_whitespace() || "_.:/=+-@".contains(character)
-    };
-    if !text.chars().all(allowed) {
-        let constraint = r"Member must satisfy regular expression pattern: ^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$";
-        return Err(ApiError::constraint(Some(text), &member, constraint));
-    }
-    Ok(())
 }
 
 /// The list of load balancers holds one name only, says the documentation of both operations.

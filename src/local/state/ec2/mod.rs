@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use defaults::zone_id;
 pub(crate) use instance::{Instance, InstanceState, Launch};
-pub(crate) use network::{InternetGateway, NetworkInterface, RouteTable, Subnet, Vpc};
+pub(crate) use network::{Address, InternetGateway, NetworkInterface, RouteTable, Subnet, Vpc};
 pub(crate) use security_group::{Direction, Peer, Ports, Rule, SecurityGroup, Traffic};
 
 /// EC2 in one region.
@@ -36,6 +36,8 @@ pub(crate) struct Region {
     pub(crate) launches: BTreeMap<String, Launch>,
     /// Network interfaces by id.
     pub(crate) network_interfaces: BTreeMap<String, NetworkInterface>,
+    /// Elastic addresses by allocation id.
+    pub(crate) addresses: BTreeMap<String, Address>,
 }
 
 impl Region {

@@ -63,3 +63,12 @@ pub(crate) struct NetworkInterface {
     pub(crate) instance_id: Option<String>,
     pub(crate) tags: Tags,
 }
+
+/// An elastic address.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Address {
+    pub(crate) allocation_id: String,
+    /// In 198.51.100.0/24, which is for documentation: nothing answers there.
+    pub(crate) public_ip: Ipv4Addr,
+    pub(crate) tags: Tags,
+}

@@ -17,6 +17,8 @@ pub(crate) enum Action {
 /// Where requests are forwarded to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Forward {
+    /// As it was given; one action needs none.
+    pub(crate) order: Option<u16>,
     /// One to five groups, each once.
     pub(crate) groups: Vec<WeightedGroup>,
     /// For so many seconds a client stays with the group that it was sent to.
@@ -35,6 +37,8 @@ pub(crate) struct WeightedGroup {
 /// A redirect. Each part may hold `#{protocol}`, `#{host}`, `#{port}`, `#{path}` and `#{query}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Redirect {
+    /// As it was given; one action needs none.
+    pub(crate) order: Option<u16>,
     /// `HTTP`, `HTTPS` or `#{protocol}`.
     pub(crate) protocol: String,
     pub(crate) host: String,
@@ -50,6 +54,8 @@ pub(crate) struct Redirect {
 /// A response of the load balancer's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FixedResponse {
+    /// As it was given; one action needs none.
+    pub(crate) order: Option<u16>,
     pub(crate) status: u16,
     pub(crate) content_type: Option<String>,
     pub(crate) body: Option<String>,
