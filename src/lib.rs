@@ -21,6 +21,8 @@ pub mod demo;
 pub mod local;
 #[cfg(feature = "probe")]
 pub mod probe;
+#[cfg(all(feature = "local", feature = "provision", feature = "probe"))]
+pub mod promise;
 #[cfg(feature = "provision")]
 pub mod provision;
 #[cfg(feature = "proxy")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
@@ -79,11 +79,31 @@ async fn serve(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure
     });
     let begun = std::time::Instant::now();
     let mut tell = |reached: Milestone<'_>| milestone(&reached);
-    let starting = start(Options { port_offset: arguments.port_offset, messages }, &mut tell);
+    let (give_up, surrender) = oneshot::channel::<()>();
+    let interrupted = async {
+        let _ = surrender.await;
+    };
+    let options = Options { port_offset: arguments.port_offset, messages };
+    let mut starting = Box::pin(start(options, &mut tell, interrupted));
     let demo = tokio::select! {
-        started = Box::pin(starting) => started?,
-        // What was started ends with the process.
-        exit = ended() => return Ok(exit),
+        started = &mut starting => started?,
+        exit = ended() => {
+            report::message("taking everything down");
+            // The start waits for it until it has ended.
+            let _ = give_up.send(());
+            let down = async {
+                // What it says is that it was interrupted, unless it was quicker.
+                if let Ok(demo) = starting.await {
+                    demo.stop().await;
+                }
+            };
+            tokio::select! {
+                () = down => {}
+                // A second signal does not wait.
+                _ = ended() => {}
+            }
+            return Ok(exit);
+        }
     };
     match globals.output {
         Output::Json => report::result(&json(&demo, arguments.kind.name())),

@@ -3,18 +3,38 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::failure::{Exit, Failure};
+use super::globals::Globals;
+use super::local_instance;
 use crate::local::server::ServerError;
 use crate::local::{Bound, Config, bind};
 use crate::report;
 
 /// Serve a local AWS: any AWS client may talk to it
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+/// What is done with a local AWS that runs already.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run something on an instance of the local AWS that is running, or list them
+    #[command(subcommand)]
+    Instance(local_instance::Verb),
+}
+
+/// How to serve.
+#[derive(Debug, Args)]
+struct ServerArguments {
     /// Port of 127.0.0.1 to serve on; 0 takes any free one
     #[arg(long, default_value_t = 4566)]
     port: u16,
@@ -39,8 +59,15 @@ pub(crate) struct Arguments {
     no_enforce_security_groups: bool,
 }
 
-/// Serves until Ctrl-C or SIGTERM.
-pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
+/// Serves until Ctrl-C or SIGTERM, or does what the verb says with one that serves.
+pub(crate) fn run(globals: &Globals, arguments: Arguments) -> Result<Exit, Failure> {
+    match arguments.verb {
+        Some(Verb::Instance(verb)) => local_instance::run(globals, verb),
+        None => run_server(arguments.server),
+    }
+}
+
+fn run_server(arguments: ServerArguments) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -48,7 +75,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     runtime.block_on(serve(arguments))
 }
 
-async fn serve(arguments: Arguments) -> Result<Exit, Failure> {
+async fn serve(arguments: ServerArguments) -> Result<Exit, Failure> {
     let (messages, mut told) = mpsc::unbounded_channel();
     let config = Config {
         port: arguments.port,

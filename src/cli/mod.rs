@@ -11,11 +11,15 @@ mod globals;
 mod init;
 #[cfg(feature = "local")]
 mod local;
+#[cfg(feature = "local")]
+mod local_instance;
 mod man;
 #[cfg(feature = "provision")]
 mod plan;
 #[cfg(feature = "probe")]
 mod probe;
+#[cfg(all(feature = "local", feature = "provision", feature = "probe"))]
+mod probe_spec;
 #[cfg(feature = "provision")]
 mod proxy_protocol;
 #[cfg(feature = "provision")]
@@ -121,7 +125,7 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "probe")]
         Command::Probe(arguments) => probe::run(&cli.globals, arguments),
         #[cfg(feature = "local")]
-        Command::Local(arguments) => local::run(arguments),
+        Command::Local(arguments) => local::run(&cli.globals, arguments),
         #[cfg(all(feature = "local", feature = "provision", feature = "probe"))]
         Command::Demo(arguments) => demo::run(&cli.globals, &arguments),
         Command::Completions(arguments) => Ok(completions::run(&arguments, Cli::command())),

@@ -1,4 +1,4 @@
-//! `elbws probe`: a WebSocket from outside, step by step.
+//! `elbws probe`: a WebSocket from outside, step by step, or all that a spec promises.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,15 +9,16 @@ use clap::Args;
 
 use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
-use crate::probe::{Options, Target, Trust, TrustError, probe};
+use crate::probe::{Options, Target, TargetError, Trust, TrustError, probe};
 use crate::report;
 
-/// Probe a WebSocket from outside, and say why what fails fails behind an AWS load balancer
+/// Probe a WebSocket from outside, or what a spec promises, and say why what fails fails
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The WebSocket's URL, wss://… or ws://…; https and http mean the same
-    #[arg(value_name = "URL")]
-    target: Target,
+    /// The WebSocket's URL, wss://… or ws://… (https and http mean the same); or a spec, whose load balancer is
+    /// held against what the spec promises
+    #[arg(value_name = "URL|SPEC", value_parser = subject)]
+    subject: Subject,
     /// Connect to this address, whatever the name leads to
     #[arg(long, value_name = "IP[:PORT]", value_parser = address)]
     resolve: Option<(IpAddr, Option<u16>)>,
@@ -40,6 +41,35 @@ pub(crate) struct Arguments {
     /// Send this text, and expect the server to send it back
     #[arg(long, value_name = "TEXT")]
     echo: Option<String>,
+    /// With a SPEC: a path at which a WebSocket must open, in place of the spec's routes; may be given several
+    /// times
+    #[arg(long = "path", value_name = "PATH", value_parser = path)]
+    paths: Vec<String>,
+    /// With a SPEC: the name to ask for, in place of the certificate's
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+}
+
+/// What is probed.
+#[derive(Debug, Clone)]
+enum Subject {
+    /// A WebSocket.
+    Url(Target),
+    /// What a spec promises.
+    Spec(String),
+}
+
+/// A URL has a scheme, and nobody's spec is called so.
+fn subject(text: &str) -> Result<Subject, String> {
+    if text.contains("://") {
+        text.parse().map(Subject::Url).map_err(|error: TargetError| error.to_string())
+    } else {
+        Ok(Subject::Spec(text.to_owned()))
+    }
+}
+
+fn path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path begins with /".to_owned()) }
 }
 
 fn address(text: &str) -> Result<(IpAddr, Option<u16>), String> {
@@ -65,29 +95,80 @@ impl From<TrustError> for Failure {
     fn from(error: TrustError) -> Self {
         let (hint, exit) = match &error {
             TrustError::File { .. } => ("--ca takes a PEM file with CERTIFICATE blocks", Exit::Usage),
-            TrustError::System | TrustError::Setup(_) => ("name an authority by --ca FILE", Exit::Failed),
+            TrustError::Pem | TrustError::System | TrustError::Setup(_) => {
+                ("name an authority by --ca FILE", Exit::Failed)
+            }
         };
         Self { error: error.into(), hint: Some(hint.to_owned()), exit }
     }
 }
 
-/// Probes, and says how each step went.
+/// Probes, and says how each step or promise stands.
 pub(crate) fn run(globals: &Globals, arguments: Arguments) -> Result<Exit, Failure> {
+    let of_spec: Vec<&str> = [(!arguments.paths.is_empty(), "--path"), (arguments.host.is_some(), "--host")]
+        .into_iter()
+        .filter_map(|(given, name)| given.then_some(name))
+        .collect();
+    let of_url: Vec<&str> = [
+        (arguments.from_http.is_some(), "--from-http"),
+        (arguments.echo.is_some(), "--echo"),
+        (arguments.resolve.is_some_and(|(_, port)| port.is_some()), "--resolve with a port"),
+    ]
+    .into_iter()
+    .filter_map(|(given, name)| given.then_some(name))
+    .collect();
+    match (arguments.subject, of_spec.first(), of_url.first()) {
+        (Subject::Url(_), Some(name), _) => Err(usage(name, "a URL", "it belongs to `elbws probe SPEC`")),
+        (Subject::Spec(_), _, Some(name)) => {
+            Err(usage(name, "a spec", "the spec says what is tried; a URL begins with wss:// or ws://"))
+        }
+        (Subject::Url(target), None, _) => {
+            let options = Options {
+                target,
+                resolve: arguments.resolve,
+                trust: arguments.ca.map_or(Trust::System, Trust::File),
+                hold: arguments.hold,
+                from_http: arguments.from_http,
+                echo: arguments.echo,
+            };
+            run_url(globals, &options)
+        }
+        #[cfg(all(feature = "local", feature = "provision"))]
+        (Subject::Spec(path), _, None) => {
+            let options = crate::promise::Options {
+                resolve: arguments.resolve.map(|(ip, _)| ip),
+                trust: arguments.ca.map(Trust::File),
+                host: arguments.host,
+                paths: arguments.paths,
+                hold: arguments.hold,
+                local: None,
+            };
+            super::probe_spec::run(globals, &path, options)
+        }
+        #[cfg(not(all(feature = "local", feature = "provision")))]
+        (Subject::Spec(_), _, None) => {
+            Err(usage("SPEC", "this build", "it has no provisioning; a URL begins with wss:// or ws://"))
+        }
+    }
+}
+
+fn usage(name: &str, with: &str, hint: &str) -> Failure {
+    Failure {
+        error: anyhow::anyhow!("{name} does not go with {with}"),
+        hint: Some(hint.to_owned()),
+        exit: Exit::Usage,
+    }
+}
+
+/// Probes a URL.
+fn run_url(globals: &Globals, options: &Options) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let options = Options {
-        target: arguments.target,
-        resolve: arguments.resolve,
-        trust: arguments.ca.map_or(Trust::System, Trust::File),
-        hold: arguments.hold,
-        from_http: arguments.from_http,
-        echo: arguments.echo,
-    };
     runtime.block_on(async {
         let json = globals.output == Output::Json;
-        let probing = probe(&options, |step| {
+        let probing = probe(options, |step| {
             if !json {
                 report::result(&report::probe::step(step));
             }
@@ -111,6 +192,15 @@ pub(crate) fn run(globals: &Globals, arguments: Arguments) -> Result<Exit, Failu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn urls_are_told_from_specs() {
+        assert!(matches!(subject("wss://chat.example.com/ws/"), Ok(Subject::Url(_))));
+        assert!(subject("ftp://chat.example.com/").is_err());
+        for text in ["-", "specs/classic.yaml", "chat.example.com", "C:spec.yaml"] {
+            assert!(matches!(subject(text), Ok(Subject::Spec(path)) if path == text), "{text}");
+        }
+    }
 
     #[test]
     fn addresses_and_durations_are_read() {

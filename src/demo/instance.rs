@@ -33,11 +33,6 @@ impl Instance {
         };
         let (web, socket) = (at(WEB)?, at(SOCKET)?);
         let chat = Chat::bind(web, socket).await.map_err(|source| DemoError::Chat { address, source })?;
-        let (stop_chat, stopped) = oneshot::channel::<()>();
-        let chat = tokio::spawn(chat.serve(async {
-            // A sender that is gone asks for the same.
-            let _ = stopped.await;
-        }));
         let config = Config::parse(&format!(
             "listen: \"{}\"\nhealth: \"{}\"\naccept: v1\nredirect_http: true\nhttps_port: {https_port}\n\
              routes:\n  - {{ path: /ws/, upstream: \"{socket}\" }}\n  - {{ path: /, upstream: \"{web}\" }}\n",
@@ -46,6 +41,12 @@ impl Instance {
         ))?;
         let listeners = Listeners::bind(&config)?;
         let proxy = Proxy::start(config, listeners)?;
+        // From here on nothing fails and nothing is awaited: who gives up on the start leaves no task behind.
+        let (stop_chat, stopped) = oneshot::channel::<()>();
+        let chat = tokio::spawn(chat.serve(async {
+            // A sender that is gone asks for the same.
+            let _ = stopped.await;
+        }));
         Ok(Self { proxy, chat, stop_chat })
     }
 

@@ -12,6 +12,4 @@ mod instance;
 mod stack;
 
 #[cfg(all(feature = "provision", feature = "probe"))]
-pub use account::CallError;
-#[cfg(all(feature = "provision", feature = "probe"))]
 pub use stack::{Demo, DemoError, Milestone, Options, start};

@@ -1,7 +1,8 @@
 //! The whole demo: local AWS → instance → apply → healthy → probe, and down again.
 
+use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::account::{self, CallError};
+use super::account;
 use super::instance::Instance;
+use crate::local::client::{CallError, Client};
 use crate::local::server::ServerError;
 use crate::local::{self, Config};
 use crate::probe::{self, Report, Step, Target, TargetError, Trust, TrustError};
@@ -147,6 +149,9 @@ pub enum DemoError {
     /// The probe failed.
     #[error("the demo runs, but does not work")]
     DoesNotWork,
+    /// The user did not want it any more.
+    #[error("interrupted: everything is taken down")]
+    Interrupted,
 }
 
 /// A running demo.
@@ -193,8 +198,14 @@ impl Demo {
     }
 }
 
-/// Starts the demo, and returns when a visitor's client has been all the way through it.
-pub async fn start(options: Options, tell: &mut dyn FnMut(Milestone<'_>)) -> Result<Demo, DemoError> {
+/// Starts the demo, and returns when a visitor's client has been all the way through it. Ends early, with
+/// everything taken down again, once `interrupted` does.
+pub async fn start(
+    options: Options,
+    tell: &mut dyn FnMut(Milestone<'_>),
+    interrupted: impl Future<Output = ()>,
+) -> Result<Demo, DemoError> {
+    let mut interrupted = std::pin::pin!(interrupted);
     let https = HTTPS.checked_add(options.port_offset).ok_or(DemoError::Offset)?;
     let http = HTTP.checked_add(options.port_offset).ok_or(DemoError::Offset)?;
     for port in [https, http] {
@@ -209,9 +220,12 @@ pub async fn start(options: Options, tell: &mut dyn FnMut(Milestone<'_>)) -> Res
         messages: Some(options.messages),
         ..Config::default()
     });
-    let bound = bound.await?;
+    let bound = tokio::select! {
+        bound = bound => bound?,
+        () = &mut interrupted => return Err(DemoError::Interrupted),
+    };
     let ca = bound.authority_path().map(Path::to_owned).ok_or(DemoError::NoAuthority)?;
-    let (address, endpoint) = (bound.local_addr(), bound.endpoint_url());
+    let endpoint = bound.endpoint_url();
     let (stop_server, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(bound.serve(async {
         let _ = stopped.await;
@@ -219,8 +233,12 @@ pub async fn start(options: Options, tell: &mut dyn FnMut(Milestone<'_>)) -> Res
     let mut parts = Parts { server, stop_server, instance: None, _directory: directory };
     tell(Milestone::LocalAws { endpoint: &endpoint });
 
-    let place = Place { address, endpoint: &endpoint, ca: &ca, https, http, offset: options.port_offset };
-    match Box::pin(build(&place, &mut parts, tell)).await {
+    let place = Place { endpoint: &endpoint, ca: &ca, https, http, offset: options.port_offset };
+    let built = tokio::select! {
+        built = Box::pin(build(&place, &mut parts, tell)) => built,
+        () = interrupted => Err(DemoError::Interrupted),
+    };
+    match built {
         Ok(load_balancer) => Ok(Demo {
             url: format!("https://{}/", authority(https, HTTPS)),
             websocket: format!("wss://{}/ws/", authority(https, HTTPS)),
@@ -243,7 +261,6 @@ fn authority(port: u16, default: u16) -> String {
 
 /// Where things are on this machine.
 struct Place<'a> {
-    address: SocketAddr,
     endpoint: &'a str,
     ca: &'a Path,
     https: u16,
@@ -257,8 +274,9 @@ async fn build(
     parts: &mut Parts,
     tell: &mut dyn FnMut(Milestone<'_>),
 ) -> Result<String, DemoError> {
-    account::set_health_check_interval(place.address, HURRY_MS).await?;
-    let instance = account::run_instance(place.address).await?;
+    let client = Client::new(place.endpoint)?;
+    client.set_health_check_interval(HURRY_MS).await?;
+    let instance = account::run_instance(&client).await?;
     parts.instance = Some(Instance::start(instance.address, place.offset, place.https).await?);
     tell(Milestone::Instance { id: &instance.id, address: instance.address });
 
@@ -266,7 +284,7 @@ async fn build(
     for port in [place.https, place.http] {
         await_listener(port).await?;
     }
-    account::set_health_check_interval(place.address, 0).await?;
+    client.set_health_check_interval(0).await?;
     let report = probe(place, tell).await?;
     if report.passed() { Ok(name) } else { Err(DemoError::DoesNotWork) }
 }

@@ -10,6 +10,8 @@ use time::OffsetDateTime;
 use super::account::{Account, SettingsChange};
 use super::clock::Clock;
 use super::faults::Rule;
+use super::inventory;
+use super::server::ServerError;
 
 /// The prefix of every admin path.
 pub(crate) const PREFIX: &str = "/_elbws/";
@@ -72,6 +74,11 @@ fn run(account: &Account, method: &Method, path: &str, body: &[u8]) -> Answer {
             account.lock().calls.clear();
             ok(json!({}))
         }
+        ("authority", &Method::GET) => match authority(account) {
+            Ok(certificate) => ok(json!({ "certificate": certificate })),
+            Err(error) => refused(500, &error.to_string()),
+        },
+        ("instances", &Method::GET) => ok(inventory::instances(&account.lock())),
         ("load-balancers", &Method::GET) => ok(load_balancers(account)),
         ("settings", &Method::GET) => ok(json!(account.lock().settings)),
         ("settings", &Method::POST) => match serde_json::from_slice::<SettingsChange>(body) {
@@ -86,11 +93,20 @@ fn run(account: &Account, method: &Method, path: &str, body: &[u8]) -> Answer {
             Ok(change) => set_clock(account, &change),
             Err(error) => refused(400, &error.to_string()),
         },
-        ("health" | "load-balancers" | "reset" | "faults" | "calls" | "settings" | "clock", _) => {
-            refused(405, &format!("{method} is not allowed for {path}"))
-        }
+        (
+            "authority" | "health" | "instances" | "load-balancers" | "reset" | "faults" | "calls"
+            | "settings" | "clock",
+            _,
+        ) => refused(405, &format!("{method} is not allowed for {path}")),
         _ => refused(404, &format!("there is no admin call {path}")),
     }
+}
+
+/// The certificate of the authority that signs what ACM issues, PEM.
+fn authority(account: &Account) -> Result<String, ServerError> {
+    let mut inner = account.lock();
+    inner.make_authority()?;
+    Ok(inner.state.authority.as_ref().map(|authority| authority.certificate.clone()).unwrap_or_default())
 }
 
 /// Where each load balancer listens: those that are open, at its own address first.

@@ -13,83 +13,83 @@ pub struct Likely {
     pub mend: &'static str,
 }
 
-const DNS: Likely = Likely {
+pub(crate) const DNS: Likely = Likely {
     cause: "the domain has no record that leads to the load balancer",
     mend: "an alias or CNAME to the DNS name that `elbws status SPEC` shows",
 };
-const NO_LISTENER: Likely = Likely {
+pub(crate) const NO_LISTENER: Likely = Likely {
     cause: "the load balancer has no listener on this port",
     mend: "load_balancer.listeners[].port, then `elbws apply SPEC`",
 };
-const GROUP: Likely = Likely {
+pub(crate) const GROUP: Likely = Likely {
     cause: "the load balancer's security group does not admit this client, or it is an internal one",
     mend: "load_balancer.ingress and load_balancer.scheme",
 };
-const NAME: Likely = Likely {
+pub(crate) const NAME: Likely = Likely {
     cause: "the listener has a certificate for another domain",
     mend: "certificate.domain (or arn, files); `elbws apply` swaps it without an outage",
 };
-const EXPIRED: Likely = Likely {
+pub(crate) const EXPIRED: Likely = Likely {
     cause: "the certificate was not renewed",
     mend: "certificate.domain takes the issued certificate that expires last; files are re-imported when they change",
 };
-const ISSUER: Likely = Likely {
+pub(crate) const ISSUER: Likely = Likely {
     cause: "the chain is missing, or a private authority has signed it",
     mend: "certificate.files.chain; --ca FILE trusts an authority here (the local AWS's is ca.pem in its state)",
 };
-const PLAIN_LISTENER: Likely = Likely {
+pub(crate) const PLAIN_LISTENER: Likely = Likely {
     cause: "the listener of this port has no TLS",
     mend: "load_balancer.listeners[].protocol: ssl (classic), https (application) or tls (network)",
 };
-const OLD_TLS: Likely = Likely {
+pub(crate) const OLD_TLS: Likely = Likely {
     cause: "the listener's SSL policy and this client have no TLS version or cipher in common",
     mend: "load_balancer.listeners[].ssl_policy",
 };
-const NO_TARGET: Likely = Likely {
+pub(crate) const NO_TARGET: Likely = Likely {
     cause: "no instance is in service",
     mend: "`elbws status SPEC` tells why; load_balancer.health_check and instances.manage_security_group",
 };
-const NO_POLICY: Likely = Likely {
+pub(crate) const NO_POLICY: Likely = Likely {
     cause: "the proxy expects a PROXY header and the load balancer sends none",
     mend: "load_balancer.proxy_protocol: true, or `elbws enable-proxy-protocol --port 80`",
 };
-const UNEXPECTED_HEADER: Likely = Likely {
+pub(crate) const UNEXPECTED_HEADER: Likely = Likely {
     cause: "the load balancer sends a PROXY header and what runs on the instances does not expect it",
     mend: "proxy.accept: v1 on the instances, or `elbws disable-proxy-protocol --port 80`",
 };
-const SWALLOWED: Likely = Likely {
+pub(crate) const SWALLOWED: Likely = Likely {
     cause: "an HTTP or HTTPS listener of a Classic load balancer took the Upgrade header away",
     mend: "load_balancer.listeners[]: { protocol: ssl, instance_protocol: tcp }",
 };
-const NO_ROUTE: Likely = Likely {
+pub(crate) const NO_ROUTE: Likely = Likely {
     cause: "no route leads to the WebSocket server, or it serves another path",
     mend: "proxy.routes[].path (it ends in / for everything below it)",
 };
-const BACKEND: Likely = Likely {
+pub(crate) const BACKEND: Likely = Likely {
     cause: "the WebSocket server behind the proxy is down",
     mend: "proxy.routes[].upstream, and the server itself",
 };
-const INSECURE: Likely = Likely {
+pub(crate) const INSECURE: Likely = Likely {
     cause: "visitors over plain http are redirected",
     mend: "probe the wss:// URL; --from-http checks the redirect",
 };
-const HTTP2_GROUP: Likely = Likely {
+pub(crate) const HTTP2_GROUP: Likely = Likely {
     cause: "the target group's protocol version is not HTTP1",
     mend: "load_balancer.target_groups: protocol version HTTP1",
 };
-const NO_REDIRECT: Likely = Likely {
+pub(crate) const NO_REDIRECT: Likely = Likely {
     cause: "the proxy is not told to redirect, or something else serves plain http",
     mend: "proxy.redirect_http: true and a listener { port: 80, protocol: tcp } (application: default_action redirect)",
 };
-const IDLE: Likely = Likely {
+pub(crate) const IDLE: Likely = Likely {
     cause: "an idle timeout closed the silent connection: 60 s by default at Classic and application load balancers, 350 s at network ones",
     mend: "load_balancer.idle_timeout: 1h, proxy.tunnel_idle no shorter, and pings (the proxy's ping_interval)",
 };
-const APPLICATION: Likely = Likely {
+pub(crate) const APPLICATION: Likely = Likely {
     cause: "the application itself refuses or ends it",
     mend: "its own log; the proxy's access_log tells which backend answered",
 };
-const NOT_WEBSOCKET: Likely = Likely {
+pub(crate) const NOT_WEBSOCKET: Likely = Likely {
     cause: "what answers there is not a WebSocket server, or something in between rewrites its answer",
     mend: "proxy.routes[].upstream, and load_balancer.listeners[].protocol: ssl with instance_protocol: tcp",
 };

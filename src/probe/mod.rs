@@ -4,12 +4,14 @@
 //! It knows nothing of AWS's APIs: it sees what a visitor sees.
 
 mod address;
-mod likely;
+mod addresses_in;
+pub(crate) mod likely;
 mod outcome;
 mod request;
 mod session;
 mod target;
 mod tls;
+mod versions;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -20,6 +22,7 @@ pub use likely::{Likely, likely};
 pub use outcome::{Finding, Outcome, Problem, Report, Step, StepName};
 pub use target::{Target, TargetError};
 pub use tls::{Trust, TrustError};
+pub use versions::{TlsVersion, accepted_versions};
 
 use self::request::Link;
 
@@ -112,7 +115,7 @@ async fn steps(options: &Options, roots: rustls::RootCertStore, run: &mut Run<'_
     let start = Instant::now();
     let stream = address::connect(&addresses).await;
     let stream = run.take(StepName::Tcp, start, stream)?;
-    let peer = stream.peer_addr().ok();
+    let (own, peer) = (stream.local_addr().ok(), stream.peer_addr().ok());
 
     let link = if target.secure {
         let start = Instant::now();
@@ -125,7 +128,8 @@ async fn steps(options: &Options, roots: rustls::RootCertStore, run: &mut Run<'_
 
     if let (Some(port), Some(peer)) = (options.from_http, peer) {
         let start = Instant::now();
-        let redirect = redirect(SocketAddr::new(peer.ip(), port), target, port).await;
+        let redirect = redirects(SocketAddr::new(peer.ip(), port), target, port).await;
+        let redirect = redirect.map(|finding| (finding, ()));
         run.take(StepName::Redirect, start, redirect)?;
     } else {
         run.skip(StepName::Redirect, skipped(options, StepName::Redirect));
@@ -136,7 +140,7 @@ async fn steps(options: &Options, roots: rustls::RootCertStore, run: &mut Run<'_
     let mut socket = run.take(StepName::Upgrade, start, socket)?;
 
     let start = Instant::now();
-    let frame = session::first_frame(&mut socket, options.echo.as_deref()).await;
+    let frame = session::first_frame(&mut socket, options.echo.as_deref(), own.map(|own| own.ip())).await;
     run.take(StepName::Frame, start, frame)?;
 
     if let Some(hold) = options.hold {
@@ -152,7 +156,14 @@ async fn steps(options: &Options, roots: rustls::RootCertStore, run: &mut Run<'_
     run.take(StepName::Close, start, closed)
 }
 
-async fn redirect(address: SocketAddr, target: &Target, port: u16) -> Result<(Finding, ()), Problem> {
+/// Asks for the target's path by plain http at `address`, whose port visitors know as `port`, and checks that it
+/// leads to https of the same host.
+pub async fn redirects(address: SocketAddr, target: &Target, port: u16) -> Result<Finding, Problem> {
     let stream: TcpStream = address::connect(&[address]).await?.1;
-    request::redirect(stream, target, port).await
+    request::redirect(stream, target, port).await.map(|(finding, ())| finding)
+}
+
+/// Connects to an address.
+pub async fn connects(address: SocketAddr) -> Result<(), Problem> {
+    address::connect(&[address]).await.map(drop)
 }

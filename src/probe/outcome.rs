@@ -146,6 +146,12 @@ pub enum Finding {
         kind: &'static str,
         /// Its length.
         bytes: usize,
+        /// The addresses that it names: a server that tells its visitors who they are names theirs.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        addresses: Vec<IpAddr>,
+        /// Whether this client's own is among them.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        names_client: Option<bool>,
     },
     /// Of the hold.
     Hold {

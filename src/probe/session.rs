@@ -1,5 +1,6 @@
 //! The open WebSocket: its first frame, the silence, and the close.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -9,6 +10,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::PATIENCE;
+use super::addresses_in::addresses_in;
 use super::outcome::{Finding, Problem};
 use super::request::Socket;
 
@@ -17,23 +19,38 @@ const FIRST_WORD: Duration = Duration::from_secs(1);
 const PING: &[u8] = b"elbws-probe";
 
 /// Waits for a frame: the echo of what the user gave, else the server's first, else the pong to a ping, which
-/// every WebSocket server must send and no application sees.
-pub(super) async fn first_frame(socket: &mut Socket, echo: Option<&str>) -> Result<(Finding, ()), Problem> {
+/// every WebSocket server must send and no application sees. `own` is the address of this end.
+pub(super) async fn first_frame(
+    socket: &mut Socket,
+    echo: Option<&str>,
+    own: Option<IpAddr>,
+) -> Result<(Finding, ()), Problem> {
     if let Some(text) = echo {
         return self::echo(socket, text).await;
     }
     if let Ok(message) = timeout(FIRST_WORD, socket.next()).await {
-        let kind = match received(message)? {
-            Message::Text(text) => ("text", text.len()),
+        let (kind, bytes) = match received(message)? {
+            Message::Text(text) => {
+                let addresses = addresses_in(&text);
+                let names_client = own.filter(|_| !addresses.is_empty());
+                let names_client = names_client.map(|own| addresses.contains(&own.to_canonical()));
+                let found = Finding::Frame { kind: "text", bytes: text.len(), addresses, names_client };
+                return Ok((found, ()));
+            }
             Message::Binary(bytes) => ("binary", bytes.len()),
             Message::Ping(bytes) => ("ping", bytes.len()),
             Message::Close(frame) => return Err(closed(frame.as_ref())),
             Message::Pong(_) | Message::Frame(_) => ("other", 0),
         };
-        return Ok((Finding::Frame { kind: kind.0, bytes: kind.1 }, ()));
+        return Ok((frame(kind, bytes), ()));
     }
     pong(socket).await?;
-    Ok((Finding::Frame { kind: "pong", bytes: PING.len() }, ()))
+    Ok((frame("pong", PING.len()), ()))
+}
+
+/// A frame that names nobody.
+fn frame(kind: &'static str, bytes: usize) -> Finding {
+    Finding::Frame { kind, bytes, addresses: Vec::new(), names_client: None }
 }
 
 /// Sends a text and waits until it comes back; servers may say other things first.
@@ -44,7 +61,7 @@ async fn echo(socket: &mut Socket, text: &str) -> Result<(Finding, ()), Problem>
     while let Ok(message) = timeout_at(deadline, socket.next()).await {
         match received(message)? {
             Message::Text(answer) if answer.as_str() == text => {
-                return Ok((Finding::Frame { kind: "echo", bytes: text.len() }, ()));
+                return Ok((frame("echo", text.len()), ()));
             }
             Message::Close(frame) => return Err(closed(frame.as_ref())),
             Message::Text(_) | Message::Binary(_) => others += 1,

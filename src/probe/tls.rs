@@ -29,6 +29,8 @@ pub enum Trust {
     System,
     /// Those of the authorities in this PEM file, and no others.
     File(PathBuf),
+    /// Those of the authorities in this PEM text, and no others.
+    Pem(String),
 }
 
 /// There is nobody to trust.
@@ -42,6 +44,9 @@ pub enum TrustError {
         /// Why.
         source: Option<rustls::pki_types::pem::Error>,
     },
+    /// The text is no PEM text of certificates.
+    #[error("no certificate can be read from the PEM text given")]
+    Pem,
     /// The system has none.
     #[error("this machine has no trusted certificate authorities")]
     System,
@@ -50,12 +55,28 @@ pub enum TrustError {
     Setup(#[from] TlsError),
 }
 
+impl Trust {
+    /// Checks that the authorities can be read.
+    pub fn check(&self) -> Result<(), TrustError> {
+        roots(self).map(drop)
+    }
+}
+
 /// Reads the authorities.
 pub(super) fn roots(trust: &Trust) -> Result<RootCertStore, TrustError> {
     let mut roots = RootCertStore::empty();
     match trust {
         Trust::System => {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+        Trust::Pem(text) => {
+            for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
+                let certificate = certificate.map_err(|_| TrustError::Pem)?;
+                roots.add(certificate).map_err(|_| TrustError::Pem)?;
+            }
+            if roots.is_empty() {
+                return Err(TrustError::Pem);
+            }
         }
         Trust::File(path) => {
             let refuse = |source| TrustError::File { path: path.clone(), source };

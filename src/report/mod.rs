@@ -3,12 +3,16 @@
 //! Results go to stdout, progress and messages to stderr. A closed pipe is no error: who read it has enough. A
 //! result that could not be written for another reason (a full disk) is remembered; see [`result_is_lost`].
 
+#[cfg(feature = "local")]
+pub(crate) mod instances;
 #[cfg(feature = "provision")]
 pub(crate) mod plan;
 #[cfg(feature = "probe")]
 pub(crate) mod probe;
 #[cfg(feature = "provision")]
 pub(crate) mod progress;
+#[cfg(all(feature = "local", feature = "provision", feature = "probe"))]
+pub(crate) mod promise;
 #[cfg(feature = "provision")]
 pub(crate) mod proxy_protocol;
 #[cfg(feature = "provision")]

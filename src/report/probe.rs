@@ -1,6 +1,7 @@
 //! What a probe found: a line a step, and what a failure most likely means.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
@@ -16,8 +17,7 @@ const FEW_DAYS: i64 = 30;
 /// Returns a step for people, with the likely causes of its failure.
 pub(crate) fn step(step: &Step) -> String {
     let name = title(step.name);
-    let seconds = step.elapsed.as_secs_f64();
-    let time = if seconds < 1.0 { format!("{:.1} ms", seconds * 1e3) } else { format!("{seconds:.1} s") };
+    let time = elapsed(step.elapsed);
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = match &step.outcome {
@@ -52,7 +52,7 @@ pub(crate) fn json(report: &Report) -> String {
 }
 
 fn step_json(step: &Step) -> Value {
-    let milliseconds = (step.elapsed.as_secs_f64() * 1e4).round() / 10.0;
+    let milliseconds = milliseconds(step.elapsed);
     match &step.outcome {
         Outcome::Passed(finding) => {
             json!({ "step": step.name, "outcome": "passed", "ms": milliseconds, "found": finding })
@@ -66,6 +66,17 @@ fn step_json(step: &Step) -> Value {
         }),
         Outcome::Skipped(reason) => json!({ "step": step.name, "outcome": "skipped", "reason": reason }),
     }
+}
+
+/// Returns a time for people.
+pub(crate) fn elapsed(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 1.0 { format!("{:.1} ms", seconds * 1e3) } else { format!("{seconds:.1} s") }
+}
+
+/// Returns a time for programs.
+pub(crate) fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e4).round() / 10.0
 }
 
 fn title(name: StepName) -> &'static str {
@@ -105,8 +116,18 @@ fn finding_text(finding: &Finding) -> String {
         Finding::Frame { kind: "pong", .. } => {
             "a ping was answered; the server says nothing first".to_owned()
         }
-        Finding::Frame { kind: "echo", bytes } => format!("{bytes} bytes came back as they were sent"),
-        Finding::Frame { kind, bytes } => format!("the server's first: {kind}, {bytes} bytes"),
+        Finding::Frame { kind: "echo", bytes, .. } => format!("{bytes} bytes came back as they were sent"),
+        Finding::Frame { kind, bytes, addresses, names_client } => {
+            let names = match names_client {
+                Some(true) => "; it names this client's address".to_owned(),
+                Some(false) => {
+                    let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                    format!("; it names {}, not this client's address", list.join(", "))
+                }
+                None => String::new(),
+            };
+            format!("the server's first: {kind}, {bytes} bytes{names}")
+        }
         Finding::Hold { seconds, frames: 0 } => format!("{seconds} s without a byte, and still open"),
         Finding::Hold { seconds, frames } => {
             format!("{seconds} s, and still open; the server sent {frames} frames, so it was not idle")

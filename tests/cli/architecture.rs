@@ -25,7 +25,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "event",
         ],
     ),
-    ("report", &["plan", "event", "probe", "resource", "spec", "proxy_protocol", "aws"]),
+    ("promise", &["local", "probe", "spec", "resource", "plan", "aws", "observe"]),
+    ("report", &["local", "promise", "plan", "event", "probe", "resource", "spec", "proxy_protocol", "aws"]),
 ];
 
 /// The wings under `src/` whose parts are modules of their own in the table.

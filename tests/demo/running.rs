@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -11,7 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A demo that runs until it is stopped or dropped.
 pub(crate) struct Running {
@@ -20,19 +21,25 @@ pub(crate) struct Running {
     pub(crate) line: Value,
 }
 
-fn elbws() -> Command {
+pub(crate) fn elbws() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_elbws"));
     command.kill_on_drop(true).stdin(Stdio::null());
     command
 }
 
-/// An offset with which the load balancer's and the instance's ports are free.
-fn free_offset() -> u16 {
-    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+/// An offset with which the load balancer's and the instance's ports are free; another one with every call.
+pub(crate) fn free_offset() -> u16 {
+    static CALLS: AtomicU16 = AtomicU16::new(0);
+    let free = |(address, port): (&str, u16)| TcpListener::bind((address, port)).is_ok();
     let spread = u16::try_from(std::process::id() % 20_000).unwrap();
+    let spread = spread + CALLS.fetch_add(1, Ordering::Relaxed) * 211;
     (0..1000)
         .map(|step| 20_000 + (spread + step * 17) % 20_000)
-        .find(|offset| [80, 443].iter().all(|port| free(port + offset)))
+        .find(|offset| {
+            let front = [80, 443].map(|port| ("127.0.0.1", port + offset));
+            let back = [80, 8000, 8081, 9000].map(|port| ("127.64.0.1", port + offset));
+            front.into_iter().chain(back).all(free)
+        })
         .expect("an offset whose ports are free")
 }
 

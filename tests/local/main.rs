@@ -8,5 +8,6 @@ mod client;
 mod command;
 mod data_plane;
 mod health;
+mod instance;
 mod restart;
 mod server;

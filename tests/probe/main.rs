@@ -3,4 +3,5 @@
 
 mod failures;
 mod success;
+mod versions;
 mod world;

@@ -37,7 +37,11 @@ async fn a_chat_behind_tls_passes_every_step() {
     );
     assert!(matches!(finding(&report, StepName::Redirect), Finding::Redirect { status: 301, .. }));
     assert!(matches!(finding(&report, StepName::Upgrade), Finding::Upgrade { status: 101, .. }));
-    assert!(matches!(finding(&report, StepName::Frame), Finding::Frame { kind: "text", .. }));
+    // The chat tells its visitors their address.
+    assert!(matches!(
+        finding(&report, StepName::Frame),
+        Finding::Frame { kind: "text", names_client: Some(true), .. }
+    ));
     assert!(matches!(finding(&report, StepName::Hold), Finding::Hold { frames: 0, .. }));
     assert!(matches!(finding(&report, StepName::Close), Finding::Close { code: Some(1000) }));
 }
@@ -80,5 +84,5 @@ async fn servers_that_echo_and_say_nothing_first_pass() {
     let report = run(&options(&url)).await;
     assert!(matches!(finding(&report, StepName::Frame), Finding::Frame { kind: "pong", .. }));
     let report = run(&Options { echo: Some("hello".to_owned()), ..options(&url) }).await;
-    assert!(matches!(finding(&report, StepName::Frame), Finding::Frame { kind: "echo", bytes: 5 }));
+    assert!(matches!(finding(&report, StepName::Frame), Finding::Frame { kind: "echo", bytes: 5, .. }));
 }

@@ -53,6 +53,17 @@ pub struct Proxy {
     pub deploy: Deploy,
 }
 
+impl Proxy {
+    /// Returns whether connections without a PROXY header are refused.
+    #[must_use]
+    pub fn demands_header(&self) -> bool {
+        match self.accept {
+            Accept::V1 | Accept::V2 | Accept::Any => true,
+            Accept::Off => false,
+        }
+    }
+}
+
 /// A port on every address, or `ip:port`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(into = "String")]

@@ -1,0 +1,65 @@
+//! Ctrl-C while the demo starts.
+
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+
+use crate::running::{PATIENCE, elbws, free_offset};
+
+/// What the demo says on its way, and for how many milliseconds it goes on before it is interrupted.
+const MOMENTS: [(&str, u64); 7] = [
+    ("the local AWS serves on", 0),
+    ("the local AWS serves on", 20),
+    ("runs ws-chat", 0),
+    ("runs ws-chat", 60),
+    ("is applied", 0),
+    ("is in service", 5),
+    ("redirect", 0),
+];
+
+/// Interrupts a demo once it has said this, and checks that nothing of it is left.
+async fn interrupt_after(said: &str, pause: Duration) {
+    let directory = tempfile::tempdir().unwrap();
+    let offset = free_offset();
+    let mut child = elbws()
+        .args(["demo", "--port-offset", &offset.to_string()])
+        .env("TMPDIR", directory.path())
+        .env("NO_COLOR", "1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut heard = Vec::new();
+    while !heard.last().is_some_and(|line: &String| line.contains(said)) {
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("a line in time").unwrap();
+        heard.push(line.unwrap_or_else(|| panic!("it never said {said:?}: {heard:?}")));
+    }
+    // Somewhere in what follows: the next milestone is some milliseconds away.
+    tokio::time::sleep(pause).await;
+    kill(Pid::from_raw(child.id().unwrap().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let status = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it ends").unwrap();
+    let mut rest = String::new();
+    lines.into_inner().read_to_string(&mut rest).await.unwrap();
+    assert_eq!(status.code(), Some(130), "after {said:?} and {pause:?}: {heard:?}{rest}");
+    assert!(rest.contains("taking everything down\n"), "after {said:?} and {pause:?}: {rest}");
+    assert!(!rest.contains("error") && !rest.contains("panicked"), "{rest}");
+    let left: Vec<_> =
+        std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "after {said:?} and {pause:?} there is {left:?}");
+    for port in [80, 443] {
+        // Standard library sockets take a port over from connections that linger.
+        assert!(TcpListener::bind(("127.0.0.1", port + offset)).is_ok(), "port {port} is free again");
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_is_interrupted_takes_everything_down() {
+    for (said, pause) in MOMENTS {
+        interrupt_after(said, Duration::from_millis(pause)).await;
+    }
+}
