@@ -15,6 +15,7 @@ mod process;
 mod proxy_header;
 mod rig;
 mod senders;
+mod service;
 mod smuggling;
 mod system_calls;
 mod websocket;

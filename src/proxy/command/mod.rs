@@ -78,7 +78,10 @@ fn serve(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
         let signals = signals::Signals::listen()?;
         let proxy = Arc::new(Proxy::start(config, listeners)?);
         say("ready");
-        notify(&[NotifyState::Ready]);
+        if estate.is_none() {
+            // After a handover the process before says so, which is still the one that systemd listens to.
+            notify(&[NotifyState::Ready]);
+        }
         if let Some(estate) = estate {
             let proxy = Arc::clone(&proxy);
             std::thread::Builder::new().name("estate".to_owned()).spawn(move || {

@@ -1,6 +1,7 @@
 //! What signals ask of the running proxy.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -47,7 +48,18 @@ impl Signals {
         loop {
             tokio::select! {
                 () = proxy.ended() => return sending,
-                _ = self.reload.recv() => reload(proxy, path),
+                _ = self.reload.recv() => {
+                    let Some(copies) = listeners.clone().filter(|_| was_replaced(program)) else {
+                        reload(proxy, path);
+                        continue;
+                    };
+                    say("the program was replaced");
+                    if let Some(begun) = hand_over(proxy, program, copies).await {
+                        listeners = None;
+                        draining = true;
+                        sending = Some(begun);
+                    }
+                }
                 _ = self.terminate.recv() => {
                     listeners = None;
                     end(proxy, &mut draining);
@@ -69,13 +81,23 @@ impl Signals {
     }
 }
 
+/// Whether another file has the program's path now, as after an upgrade.
+fn was_replaced(program: &Path) -> bool {
+    let identity = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    match (identity(Path::new("/proc/self/exe")), identity(program)) {
+        (Ok(running), Ok(there)) => running != there,
+        (Err(_), _) | (_, Err(_)) => false,
+    }
+}
+
 /// Starts the new process; where that fails, this one goes on as if nothing had been asked.
 async fn hand_over(proxy: &Arc<Proxy>, program: &Path, listeners: Arc<Listeners>) -> Option<JoinHandle<()>> {
     let program = program.to_owned();
     let begun = tokio::task::spawn_blocking(move || handover::begin(&program, &listeners)).await;
     let begun = begun.map_err(io::Error::other).and_then(|begun| begun).and_then(|heir| {
         say(&format!("handing over to process {}", heir.process));
-        notify(&[NotifyState::MainPid(heir.process)]);
+        // systemd listens to the main process only, so this one speaks for the new one.
+        notify(&[NotifyState::MainPid(heir.process), NotifyState::Ready]);
         heir.receive_from(proxy)
     });
     match begun {
