@@ -23,9 +23,9 @@ pub(super) struct Facts {
 impl Facts {
     pub(super) async fn read(clients: &Clients, stack: &Stack) -> Result<Self, PromiseError> {
         let observed = Box::pin(observe(clients, stack)).await?;
-        let name = &stack.load_balancer.name;
+        let name = stack.load_balancer.name();
         let Some(balancer) = observed.load_balancer(name).cloned() else {
-            return Err(PromiseError::NoLoadBalancer { name: name.clone(), region: observed.region });
+            return Err(PromiseError::NoLoadBalancer { name: name.to_owned(), region: observed.region });
         };
         let health = instance_health(clients, name).await?;
         let drift = plan(stack, &observed, Adoption::Refuse).map(|plan| plan.changes);
