@@ -11,9 +11,9 @@ use super::globals::{Globals, Output};
 use super::plan::adoption;
 use super::session::{self, Session, unplannable};
 use super::spec_file::{self, Files};
-use crate::provision::execute::{ExecuteError, Outcome, events, execute, wait_in_service};
+use crate::provision::execute::{ExecuteError, Outcome, events, execute, wait_healthy, wait_in_service};
 use crate::provision::plan::{self, Plan, SavedPlan, SavedPlanError};
-use crate::provision::resource::Stack;
+use crate::provision::resource::{LoadBalancerType, Stack};
 use crate::provision::spec::Seconds;
 use crate::report::{self, progress::Progress};
 
@@ -136,7 +136,7 @@ async fn apply(
         confirm(arguments.yes, "Apply these changes?")?;
         carry_out(globals, &plan, &session).await?;
     }
-    if !arguments.no_wait && !plan.targets.is_empty() {
+    if !arguments.no_wait && plan.has_targets() {
         await_targets(globals, arguments, &plan, &session).await?;
     }
     Ok(Exit::Done)
@@ -236,15 +236,16 @@ async fn await_targets(
     let (events, receiver) = events();
     let progress = Progress::new(globals.output == Output::Json, &[]);
     let wait = async move {
-        wait_in_service(
-            &session.clients,
-            &plan.load_balancer,
-            &plan.targets,
-            arguments.timeout,
-            &events,
-            &session.cancel,
-        )
-        .await
+        let (clients, name, cancel) = (&session.clients, &plan.load_balancer, &session.cancel);
+        let timeout = arguments.timeout;
+        match plan.load_balancer_type {
+            LoadBalancerType::Classic => {
+                wait_in_service(clients, name, &plan.targets, timeout, &events, cancel).await
+            }
+            LoadBalancerType::Application | LoadBalancerType::Network => {
+                wait_healthy(clients, name, &plan.target_groups, timeout, &events, cancel).await
+            }
+        }
     };
     let (result, ()) = tokio::join!(wait, progress.follow(receiver));
     result.map_err(|error| match error {

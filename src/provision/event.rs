@@ -38,6 +38,13 @@ pub enum Happening {
         /// Why.
         reason: String,
     },
+    /// A step goes on in spite of something that the user should know.
+    StepWarned {
+        /// The step's id.
+        step: usize,
+        /// What it is.
+        warning: String,
+    },
     /// A step succeeded.
     StepFinished {
         /// The step's id.
@@ -68,11 +75,15 @@ pub enum Happening {
         /// The step's id.
         step: usize,
     },
-    /// What the load balancer says of an instance, when it is first asked and when that changes.
+    /// What the load balancer says of a target, when it is first asked and when that changes.
     TargetChanged {
-        /// The instance's id.
+        /// The name of its target group in AWS; none with a Classic load balancer.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        group: Option<String>,
+        /// The instance's id; in a target group with the port, `i-0123456789abcdef0:80`.
         id: String,
-        /// `InService`, `OutOfService`, `Unknown`, or `NotRegistered`.
+        /// `InService`, `OutOfService`, `Unknown`, or `NotRegistered`; of a target group `healthy`, `initial`,
+        /// `unhealthy`, `unused` …
         state: String,
         /// Why, in words.
         reason: Option<String>,

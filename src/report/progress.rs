@@ -69,6 +69,10 @@ impl Progress {
                     Surface::Plain | Surface::Json => self.line(&format!("… {title}: {reason}")),
                 }
             }
+            Happening::StepWarned { step, warning } => {
+                let line = format!("! {}: {warning}", self.title(*step));
+                self.line(&line);
+            }
             Happening::StepFinished { step, elapsed } => {
                 let line = format!("✓ {} ({})", self.title(*step), seconds(*elapsed));
                 self.end(*step, &line);
@@ -83,10 +87,11 @@ impl Progress {
             }
             // What was not started is listed once, when the run has ended.
             Happening::StepSkipped { .. } => {}
-            Happening::TargetChanged { id, state, reason } => {
+            Happening::TargetChanged { group, id, state, reason } => {
+                let group = group.as_ref().map(|group| format!(" in {group}")).unwrap_or_default();
                 let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-                let sign = if state == "InService" { "✓" } else { "…" };
-                self.line(&format!("{sign} {id} is {state}{reason}"));
+                let sign = if state == "InService" || state == "healthy" { "✓" } else { "…" };
+                self.line(&format!("{sign} {id}{group} is {state}{reason}"));
             }
         }
     }

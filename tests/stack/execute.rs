@@ -449,7 +449,8 @@ fn instances_are_waited_for_until_they_are_in_service() {
     let only = BTreeSet::from([instance.clone()]);
     wait(&only, Duration::from_secs(30)).unwrap();
     let last = std::iter::from_fn(|| receiver.try_recv().ok()).last().unwrap();
-    let expected = Happening::TargetChanged { id: instance, state: "InService".to_owned(), reason: None };
+    let state = "InService".to_owned();
+    let expected = Happening::TargetChanged { group: None, id: instance, state, reason: None };
     assert_eq!(last.happening, expected);
 
     let other = BTreeSet::from(["i-0123456789abcdef0".to_owned()]);

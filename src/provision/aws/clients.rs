@@ -82,6 +82,8 @@ struct Inner {
     ec2: OnceLock<aws_sdk_ec2::Client>,
     acm: OnceLock<aws_sdk_acm::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
+    elbv2: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
+    route53: OnceLock<aws_sdk_route53::Client>,
 }
 
 impl Clients {
@@ -141,6 +143,8 @@ impl Clients {
             ec2: OnceLock::new(),
             acm: OnceLock::new(),
             iam: OnceLock::new(),
+            elbv2: OnceLock::new(),
+            route53: OnceLock::new(),
         })))
     }
 
@@ -201,6 +205,28 @@ impl Clients {
                 .retry_partition(aws_sdk_iam::config::retry::RetryPartition::new(self.partition("iam")))
                 .interceptor(self.0.calls.clone());
             aws_sdk_iam::Client::from_conf(config.build())
+        })
+    }
+
+    pub(super) fn elbv2(&self) -> &aws_sdk_elasticloadbalancingv2::Client {
+        self.0.elbv2.get_or_init(|| {
+            let config = aws_sdk_elasticloadbalancingv2::config::Builder::from(&self.0.config)
+                .retry_partition(aws_sdk_elasticloadbalancingv2::config::retry::RetryPartition::new(
+                    self.partition("elbv2"),
+                ))
+                .interceptor(self.0.calls.clone());
+            aws_sdk_elasticloadbalancingv2::Client::from_conf(config.build())
+        })
+    }
+
+    pub(super) fn route53(&self) -> &aws_sdk_route53::Client {
+        self.0.route53.get_or_init(|| {
+            let config = aws_sdk_route53::config::Builder::from(&self.0.config)
+                .retry_partition(aws_sdk_route53::config::retry::RetryPartition::new(
+                    self.partition("route53"),
+                ))
+                .interceptor(self.0.calls.clone());
+            aws_sdk_route53::Client::from_conf(config.build())
         })
     }
 }
@@ -295,6 +321,7 @@ mod tests {
             };
             let clients = Clients::new(options).await.unwrap();
             let _made = (clients.elb(), clients.ec2(), clients.acm(), clients.iam());
+            let _made = (clients.elbv2(), clients.route53());
         }
     }
 }

@@ -24,6 +24,10 @@ pub enum Service {
     Acm,
     /// IAM.
     Iam,
+    /// Elastic Load Balancing, 2015-12-01.
+    ElbV2,
+    /// Route 53.
+    Route53,
 }
 
 impl Service {
@@ -31,10 +35,11 @@ impl Service {
     #[must_use]
     pub fn action_prefix(self) -> &'static str {
         match self {
-            Self::Elb => "elasticloadbalancing",
+            Self::Elb | Self::ElbV2 => "elasticloadbalancing",
             Self::Ec2 => "ec2",
             Self::Acm => "acm",
             Self::Iam => "iam",
+            Self::Route53 => "route53",
         }
     }
 }
@@ -42,10 +47,11 @@ impl Service {
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Elb => "ELB",
+            Self::Elb | Self::ElbV2 => "ELB",
             Self::Ec2 => "EC2",
             Self::Acm => "ACM",
             Self::Iam => "IAM",
+            Self::Route53 => "Route 53",
         })
     }
 }
@@ -204,6 +210,8 @@ const THROTTLES: &[&str] = &[
     "RequestLimitExceeded",
     "TooManyRequestsException",
     "RequestThrottled",
+    // Route 53 takes one change of a zone at a time.
+    "PriorRequestNotComplete",
 ];
 
 /// Codes of a failure on AWS's side.

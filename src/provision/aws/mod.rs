@@ -8,13 +8,16 @@ mod cancel;
 mod clients;
 pub(crate) mod ec2;
 pub(crate) mod elb;
+pub(crate) mod elbv2;
 mod error;
 pub(crate) mod iam;
 pub(crate) mod pem;
 pub(crate) mod retry;
+pub(crate) mod route53;
 
 pub use calls::CallCount;
 pub use cancel::{Cancel, Canceller, cancellation};
 pub use clients::{ClientOptions, Clients, SetupError};
 pub use elb::InstanceHealth;
+pub use elbv2::TargetHealth;
 pub use error::{AwsError, Failure, Service};

@@ -67,6 +67,24 @@ pub(crate) const NEW_POLICY: Rule = rule("PolicyNotFound", minutes(1));
 pub(crate) const RELEASED_CERTIFICATE: Rule = rule("ResourceInUseException", minutes(5));
 /// The same in IAM.
 pub(crate) const RELEASED_SERVER_CERTIFICATE: Rule = rule("DeleteConflict", minutes(5));
+/// A certificate just imported, to be served by SNI.
+pub(crate) const NEW_SNI_CERTIFICATE: Rule = rule("CertificateNotFound", minutes(2));
+/// A target group just created, which a listener or a rule does not see yet.
+pub(crate) const NEW_TARGET_GROUP: Rule = rule("TargetGroupNotFound", minutes(5));
+/// A listener just created.
+pub(crate) const NEW_LISTENER: Rule = rule("ListenerNotFound", minutes(5));
+/// A load balancer just created.
+pub(crate) const NEW_LOAD_BALANCER: Rule = rule("LoadBalancerNotFound", minutes(5));
+/// An instance just launched, as a target.
+pub(crate) const NEW_TARGET: Rule = rule("InvalidTarget", minutes(10));
+/// A target group that a listener has just let go of.
+pub(crate) const RELEASED_TARGET_GROUP: Rule = rule("ResourceInUse", minutes(2));
+/// How long a rule just deleted may keep its priority, and a listener its port.
+pub(crate) const DELETED_RULE: Duration = minutes(5);
+/// How long a load balancer may take until it is active, and a deleted one until it is gone.
+pub(crate) const PROVISIONING: Duration = minutes(10);
+/// How long every server of Route 53 may take to hear of a change; most hear of it within a minute.
+pub(crate) const RECORD_SPREADS: Duration = minutes(10);
 /// How long a deleted load balancer may keep its network interfaces, and its group in use.
 pub(crate) const INTERFACES_GO: Duration = minutes(35);
 /// How many first pauses something that is not ours may keep a group in use; it may be a rule that was just

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::provision::aws::AwsError;
+use crate::provision::aws::{AwsError, TargetHealth};
 use crate::provision::resource::ResourceKey;
 
 /// Why a step, or the wait for instances, failed.
@@ -76,6 +76,68 @@ pub enum ExecuteError {
         /// Its name.
         name: String,
     },
+    /// A load balancer could not be made.
+    #[error("AWS could not make load balancer {name}: {reason}")]
+    LoadBalancerFailed {
+        /// Its name.
+        name: String,
+        /// AWS's words.
+        reason: String,
+    },
+    /// A load balancer is not active after all the time that AWS should need.
+    #[error("load balancer {name} is still being provisioned after {minutes} minutes")]
+    StillProvisioning {
+        /// Its name.
+        name: String,
+        /// How long it was waited for.
+        minutes: u64,
+    },
+    /// A deleted load balancer still shows after all the time that AWS should need.
+    #[error("load balancer {name} is still being deleted after {minutes} minutes")]
+    StillThere {
+        /// Its name.
+        name: String,
+        /// How long it was waited for.
+        minutes: u64,
+    },
+    /// A load balancer may not be deleted.
+    #[error("load balancer {name} is protected from deletion")]
+    DeletionProtected {
+        /// Its name.
+        name: String,
+    },
+    /// A load balancer that a record is to lead to is gone.
+    #[error("there is no load balancer {name} any more")]
+    NoLoadBalancer {
+        /// Its name or ARN.
+        name: String,
+    },
+    /// A target group of this name is there and is not the stack's, or is another one.
+    #[error("there is another target group called {name}")]
+    OtherTargetGroup {
+        /// Its name.
+        name: String,
+    },
+    /// A listener with other settings was made on this port since the plan was.
+    #[error("another listener on port {port} was created by someone else meanwhile")]
+    OtherListener {
+        /// The port.
+        port: u16,
+    },
+    /// Another rule with this priority was made since the plan was.
+    #[error("another rule with the priority {priority} was created by someone else meanwhile")]
+    OtherRule {
+        /// The priority.
+        priority: u16,
+    },
+    /// A DNS record is not served everywhere after all the time that AWS should need.
+    #[error("the record {name} is not served everywhere after {minutes} minutes")]
+    RecordPending {
+        /// The record's name.
+        name: String,
+        /// How long it was waited for.
+        minutes: u64,
+    },
     /// A policy of this name is there with other content.
     #[error("load balancer {name} has another policy called {policy}")]
     OtherPolicy {
@@ -87,9 +149,6 @@ pub enum ExecuteError {
     /// The plan refers to a resource that none of its finished steps has made.
     #[error("the plan has made no {0}")]
     Unresolved(ResourceKey),
-    /// Calls for Application and Network load balancers.
-    #[error("application and network load balancers cannot be built yet")]
-    Unsupported,
     /// The wait was cancelled.
     #[error("interrupted")]
     Interrupted,
@@ -98,7 +157,7 @@ pub enum ExecuteError {
     NotInService {
         /// How long it was waited for.
         seconds: u64,
-        /// The instances that are not, each with what the load balancer says.
+        /// The targets that are not, each with what the load balancer says.
         targets: Vec<Unhealthy>,
     },
     /// There is nothing to wait for.
@@ -109,15 +168,24 @@ pub enum ExecuteError {
     },
 }
 
-/// An instance that is not in service.
+/// A target that is not in service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unhealthy {
-    /// Its id.
+    /// The name of its target group in AWS; none with a Classic load balancer.
+    pub group: Option<String>,
+    /// An instance's id; in a target group with the port, `i-0123456789abcdef0:80`.
     pub id: String,
-    /// `OutOfService`, `Unknown` or `NotRegistered`.
+    /// `OutOfService`, `Unknown` or `NotRegistered`; of a target group `initial`, `unhealthy`, `unused` …
     pub state: String,
     /// Why, in words.
     pub reason: Option<String>,
+}
+
+impl From<TargetHealth> for Unhealthy {
+    fn from(found: TargetHealth) -> Self {
+        let reason = found.words();
+        Self { group: None, id: found.target.to_string(), state: found.state, reason }
+    }
 }
 
 impl ExecuteError {
@@ -132,7 +200,18 @@ impl ExecuteError {
             }
             Self::GroupInUse { .. } => Some("remove what uses it, then run again".to_owned()),
             Self::GroupStillInUse { .. } => Some("run again later: it goes on from there".to_owned()),
-            Self::LoadBalancerExists { .. } => Some("plan again to see what differs".to_owned()),
+            Self::LoadBalancerExists { .. } | Self::OtherListener { .. } | Self::OtherRule { .. } => {
+                Some("plan again to see what differs".to_owned())
+            }
+            Self::StillProvisioning { .. } | Self::StillThere { .. } | Self::RecordPending { .. } => {
+                Some("run again later: it goes on from there".to_owned())
+            }
+            Self::DeletionProtected { .. } => Some(
+                "set `deletion_protection: false` in the spec's load_balancer, apply that, and run again"
+                    .to_owned(),
+            ),
+            Self::OtherTargetGroup { name } => Some(format!("delete the target group {name}")),
+            Self::LoadBalancerFailed { name, .. } => Some(format!("delete {name}, and run again")),
             Self::OtherPolicy { policy, .. } => Some(format!("plan again, or delete the policy {policy}")),
             Self::OtherServerCertificate { name } => Some(format!("delete the server certificate {name}")),
             Self::NotInService { .. } => {
@@ -144,8 +223,8 @@ impl ExecuteError {
             Self::ReadFile { .. }
             | Self::NoCertificate { .. }
             | Self::NoPrivateKey { .. }
+            | Self::NoLoadBalancer { .. }
             | Self::Unresolved(_)
-            | Self::Unsupported
             | Self::Interrupted => None,
         }
     }
@@ -154,9 +233,10 @@ impl ExecuteError {
 fn describe(targets: &[Unhealthy]) -> String {
     let texts: Vec<_> = targets
         .iter()
-        .map(|target| match &target.reason {
-            Some(reason) => format!("{} is {} ({reason})", target.id, target.state),
-            None => format!("{} is {}", target.id, target.state),
+        .map(|target| {
+            let group = target.group.as_ref().map(|group| format!(" in {group}")).unwrap_or_default();
+            let reason = target.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            format!("{}{group} is {}{reason}", target.id, target.state)
         })
         .collect();
     texts.join("; ")

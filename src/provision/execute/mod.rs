@@ -7,6 +7,7 @@ mod in_service;
 mod load_balancer;
 mod operation;
 mod security_group;
+mod v2;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,7 +24,7 @@ use operation::Run;
 
 pub use super::event::{Event, events};
 pub use failure::{ExecuteError, Unhealthy};
-pub use in_service::wait_in_service;
+pub use in_service::{wait_healthy, wait_in_service};
 
 /// How many steps run at the same time; AWS's limits on calls are a few a second.
 const AT_ONCE: usize = 8;
@@ -126,8 +127,11 @@ async fn run<'a>(
     let retrying = |reason: &str| {
         events.report(Happening::StepRetrying { step: step.id, reason: reason.to_owned() });
     };
+    let warn = |warning: &str| {
+        events.report(Happening::StepWarned { step: step.id, warning: warning.to_owned() });
+    };
     let patience = Patience::new(clients.pace(), stopping, &retrying);
-    let run = Run { clients, patience, outputs };
+    let run = Run { clients, patience, warn: &warn, outputs };
     let result = run.operation(&step.operation).await;
     let elapsed = start.elapsed();
     let ended = match result {

@@ -6,13 +6,15 @@ use super::failure::ExecuteError;
 use super::load_balancer::Creation;
 use crate::provision::aws::retry::Patience;
 use crate::provision::aws::{AwsError, Clients, acm, ec2, elb, iam};
-use crate::provision::plan::{NewListener, Operation, Reference, TagChange, V2Operation};
+use crate::provision::plan::{NewListener, Operation, Reference, TagChange};
 use crate::provision::resource::{Listener, ResourceKey};
 
 /// What an operation runs with.
 pub(super) struct Run<'a> {
     pub(super) clients: &'a Clients,
     pub(super) patience: Patience<'a>,
+    /// Tells what the user should know and that stops nothing.
+    pub(super) warn: &'a (dyn Fn(&str) + Send + Sync),
     /// The identifiers of what earlier steps have made.
     pub(super) outputs: BTreeMap<ResourceKey, String>,
 }
@@ -21,15 +23,9 @@ impl Operation {
     /// Returns the resource whose identifier the operation puts out.
     pub(super) fn output(&self) -> Option<&ResourceKey> {
         match self {
-            Self::ImportCertificate { key, .. }
-            | Self::CreateSecurityGroup { key, .. }
-            | Self::V2(
-                V2Operation::CreateLoadBalancer { key, .. }
-                | V2Operation::CreateTargetGroup { key, .. }
-                | V2Operation::CreateListener { key, .. },
-            ) => Some(key),
-            Self::V2(_)
-            | Self::TagCertificate { .. }
+            Self::V2(operation) => operation.output(),
+            Self::ImportCertificate { key, .. } | Self::CreateSecurityGroup { key, .. } => Some(key),
+            Self::TagCertificate { .. }
             | Self::DeleteCertificate { .. }
             | Self::AuthorizeIngress { .. }
             | Self::RevokeIngress { .. }
@@ -62,7 +58,7 @@ impl Run<'_> {
     pub(super) async fn operation(&self, operation: &Operation) -> Result<Option<String>, ExecuteError> {
         let clients = self.clients;
         match operation {
-            Operation::V2(_) => return Err(ExecuteError::Unsupported),
+            Operation::V2(operation) => return Box::pin(self.v2(operation)).await,
             Operation::ImportCertificate { files, over, iam, tags, .. } => {
                 return self.import_certificate(files, over.as_deref(), iam.as_ref(), tags).await.map(Some);
             }

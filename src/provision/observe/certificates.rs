@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::aws::acm::Summary;
 use super::super::aws::{AwsError, Clients, acm, iam};
-use super::super::resource::{Certificate, CertificateSource, CertificateStore, LoadBalancer, Stack};
+use super::super::resource::{Certificate, CertificateSource, CertificateStore, Stack};
 use futures_util::future::try_join_all;
 
 /// Lists ACM's certificates. A stack that uses none may be run by someone who may not list them.
@@ -17,20 +17,16 @@ pub(super) async fn list(clients: &Clients, stack: &Stack) -> Result<Vec<Summary
     }
 }
 
-/// Reads of the `listed` certificates what matters to the stack, and the server certificates that do.
+/// Reads of the `listed` certificates what matters to the stack, and the server certificates that do. `listening`
+/// are those on the load balancers' listeners.
 pub(super) async fn certificates(
     clients: &Clients,
     stack: &Stack,
     listed: Vec<Summary>,
-    balancer: Option<&LoadBalancer>,
+    listening: &BTreeSet<String>,
 ) -> Result<Vec<Certificate>, AwsError> {
-    let listening: BTreeSet<&str> = balancer
-        .iter()
-        .flat_map(|balancer| balancer.listeners.values())
-        .filter_map(|listener| listener.certificate.as_deref())
-        .collect();
     let (from_acm, named, from_iam) = tokio::try_join!(
-        try_join_all(listed.iter().map(|summary| one_of_acm(clients, stack, summary, &listening))),
+        try_join_all(listed.iter().map(|summary| one_of_acm(clients, stack, summary, listening))),
         named(clients, stack, &listed),
         server_certificates(clients, stack),
     )?;
@@ -41,12 +37,16 @@ pub(super) async fn certificates(
 }
 
 fn needs_acm(stack: &Stack) -> bool {
-    match &stack.certificate {
-        None => false,
-        Some(CertificateSource::Arn(arn)) => !is_of_iam(arn),
-        Some(CertificateSource::Domain(_)) => true,
-        Some(CertificateSource::Files(files)) => files.store == CertificateStore::Acm,
-    }
+    sources(stack).any(|source| match source {
+        CertificateSource::Arn(arn) => !is_of_iam(arn),
+        CertificateSource::Domain(_) => true,
+        CertificateSource::Files(files) => files.store == CertificateStore::Acm,
+    })
+}
+
+/// Returns where the stack's certificates come from, the main one's first.
+fn sources(stack: &Stack) -> impl Iterator<Item = &CertificateSource> {
+    stack.certificate.iter().chain(&stack.additional_certificates)
 }
 
 fn is_of_iam(arn: &str) -> bool {
@@ -58,14 +58,18 @@ async fn one_of_acm(
     clients: &Clients,
     stack: &Stack,
     summary: &Summary,
-    listening: &BTreeSet<&str>,
+    listening: &BTreeSet<String>,
 ) -> Result<Option<Certificate>, AwsError> {
     let listed = &summary.certificate;
-    let selected = match &stack.certificate {
-        Some(CertificateSource::Arn(arn)) => (listed.arn == *arn).then(|| listed.clone()),
-        Some(CertificateSource::Domain(domain)) => covering(clients, summary, domain).await?,
-        Some(CertificateSource::Files(_)) | None => None,
-    };
+    let mut selected = None;
+    for source in sources(stack) {
+        let found = match source {
+            CertificateSource::Arn(arn) => (listed.arn == *arn).then(|| listed.clone()),
+            CertificateSource::Domain(domain) => covering(clients, summary, domain).await?,
+            CertificateSource::Files(_) => None,
+        };
+        selected = selected.or(found);
+    }
     if !may_be_ours(stack, summary, listening) {
         return Ok(selected);
     }
@@ -79,15 +83,14 @@ async fn one_of_acm(
 
 /// Says whether a certificate's tags are worth a call: it was imported, and nobody else's use of it shows that
 /// it is someone else's.
-fn may_be_ours(stack: &Stack, summary: &Summary, listening: &BTreeSet<&str>) -> bool {
-    let is_of_the_files = match &stack.certificate {
-        Some(CertificateSource::Files(files)) => {
+fn may_be_ours(stack: &Stack, summary: &Summary, listening: &BTreeSet<String>) -> bool {
+    let is_of_the_files = sources(stack).any(|source| match source {
+        CertificateSource::Files(files) => {
             files.domains.iter().any(|domain| summary.certificate.domains.contains(domain))
         }
-        Some(CertificateSource::Arn(_) | CertificateSource::Domain(_)) | None => false,
-    };
-    summary.imported
-        && (!summary.in_use || is_of_the_files || listening.contains(summary.certificate.arn.as_str()))
+        CertificateSource::Arn(_) | CertificateSource::Domain(_) => false,
+    });
+    summary.imported && (!summary.in_use || is_of_the_files || listening.contains(&summary.certificate.arn))
 }
 
 /// Returns the listed certificate if it covers `domain`, with what decides between several that do.
@@ -111,18 +114,26 @@ async fn covering(
         .filter(|certificate| certificate.issued && certificate.covers(domain)))
 }
 
-/// Reads the certificate that the spec names by ARN, where no list has it.
-async fn named(
+/// Reads the certificates that the spec names by ARN, where no list has them.
+async fn named(clients: &Clients, stack: &Stack, listed: &[Summary]) -> Result<Vec<Certificate>, AwsError> {
+    let arns = sources(stack).filter_map(|source| match source {
+        CertificateSource::Arn(arn) => Some(arn.as_str()),
+        CertificateSource::Domain(_) | CertificateSource::Files(_) => None,
+    });
+    let found = try_join_all(arns.map(|arn| one_named(clients, arn, listed))).await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn one_named(
     clients: &Clients,
-    stack: &Stack,
+    arn: &str,
     listed: &[Summary],
 ) -> Result<Option<Certificate>, AwsError> {
-    let Some(CertificateSource::Arn(arn)) = &stack.certificate else { return Ok(None) };
     if is_of_iam(arn) {
         let found = iam::certificate(clients, iam::name_in(arn)).await?;
-        return Ok(found.filter(|found| found.arn == *arn));
+        return Ok(found.filter(|found| found.arn == arn));
     }
-    if listed.iter().any(|summary| summary.certificate.arn == *arn) {
+    if listed.iter().any(|summary| summary.certificate.arn == arn) {
         return Ok(None);
     }
     match acm::describe(clients, arn).await {
@@ -137,9 +148,8 @@ async fn named(
 /// has none: a run that was killed after the listeners were given another one has left them.
 async fn server_certificates(clients: &Clients, stack: &Stack) -> Result<Vec<Certificate>, AwsError> {
     let path = format!("/elbws/{}/", stack.name);
-    let imports = matches!(
-        &stack.certificate,
-        Some(CertificateSource::Files(files)) if files.store == CertificateStore::Iam
+    let imports = sources(stack).any(
+        |source| matches!(source, CertificateSource::Files(files) if files.store == CertificateStore::Iam),
     );
     let names = match iam::names(clients, &path).await {
         // A stack that uses none may be run by someone who may not list them.

@@ -4,10 +4,48 @@ use std::collections::BTreeSet;
 
 use super::super::aws::ec2::{self, Condition};
 use super::super::aws::{AwsError, Clients};
+use super::super::resource::v2::TargetKind;
 use super::super::resource::{
     Instance, InstanceSelector, InstanceState, LoadBalancer, Stack, Subnet, SubnetSelector, Tags, Vpc,
     VpcSelector,
 };
+use super::v2::V2;
+
+/// What the load balancers found so far are attached to.
+#[derive(Debug, Default)]
+pub(super) struct Attached {
+    pub(super) vpcs: BTreeSet<String>,
+    pub(super) subnets: BTreeSet<String>,
+    pub(super) instances: BTreeSet<String>,
+    /// The ARNs of the certificates on their listeners.
+    pub(super) certificates: BTreeSet<String>,
+}
+
+impl Attached {
+    pub(super) fn to(classic: Option<&LoadBalancer>, v2: &V2) -> Self {
+        let mut attached = Self::default();
+        if let Some(balancer) = classic {
+            attached.vpcs.extend(balancer.vpc.clone());
+            attached.subnets.extend(balancer.subnets.iter().cloned());
+            attached.instances.extend(balancer.instances.iter().cloned());
+            let certificates =
+                balancer.listeners.values().filter_map(|listener| listener.certificate.clone());
+            attached.certificates.extend(certificates);
+        }
+        for balancer in &v2.load_balancers {
+            attached.vpcs.insert(balancer.vpc.clone());
+            attached.subnets.extend(balancer.subnets.keys().cloned());
+            for listener in balancer.listeners.values() {
+                attached.certificates.extend(listener.certificate.clone());
+                attached.certificates.extend(listener.additional_certificates.iter().cloned());
+            }
+        }
+        for group in v2.target_groups.iter().filter(|group| group.kind == Some(TargetKind::Instance)) {
+            attached.instances.extend(group.targets.iter().map(|target| target.id.clone()));
+        }
+        attached
+    }
+}
 
 /// The instances that there are, and the ids for which there is none.
 pub(super) struct Selected {
@@ -25,20 +63,19 @@ pub(super) async fn vpcs(clients: &Clients, selector: &VpcSelector) -> Result<Ve
     ec2::vpcs(clients, &conditions).await
 }
 
-/// Reads the subnets that fit the selection within `vpcs`, and those that `attached` is attached to.
+/// Reads the subnets that fit the selection within `vpcs`, and those that load balancers are attached to.
 pub(super) async fn subnets(
     clients: &Clients,
     stack: &Stack,
     vpcs: &[Vpc],
-    attached: Option<&LoadBalancer>,
+    attached: &Attached,
 ) -> Result<Vec<Subnet>, AwsError> {
-    let in_use = attached.map(|balancer| balancer.subnets.clone()).unwrap_or_default();
+    let in_use = &attached.subnets;
     if let SubnetSelector::Ids(ids) = &stack.subnets {
-        let ids: BTreeSet<_> = ids.union(&in_use).collect();
+        let ids: BTreeSet<_> = ids.union(in_use).collect();
         return ec2::subnets(clients, &[Condition::new("subnet-id", ids)]).await;
     }
-    let vpcs: BTreeSet<&String> =
-        vpcs.iter().map(|vpc| &vpc.id).chain(attached.and_then(|balancer| balancer.vpc.as_ref())).collect();
+    let vpcs: BTreeSet<&String> = vpcs.iter().map(|vpc| &vpc.id).chain(&attached.vpcs).collect();
     if vpcs.is_empty() {
         return Ok(Vec::new());
     }
@@ -59,21 +96,17 @@ pub(super) async fn tagged_instances(clients: &Clients, tags: &Tags) -> Result<V
     ec2::instances(clients, &conditions).await
 }
 
-/// Adds to the `tagged` instances those selected by id and those registered with `balancer`. One that is
+/// Adds to the `tagged` instances those selected by id and those registered with load balancers. One that is
 /// terminated is gone: EC2 forgets it within the hour.
 pub(super) async fn instances(
     clients: &Clients,
     selector: &InstanceSelector,
     tagged: Vec<Instance>,
-    balancer: Option<&LoadBalancer>,
+    attached: &Attached,
 ) -> Result<Selected, AwsError> {
     let known: BTreeSet<&String> = tagged.iter().map(|instance| &instance.id).collect();
-    let unknown: BTreeSet<&String> = selector
-        .ids
-        .iter()
-        .chain(balancer.iter().flat_map(|balancer| &balancer.instances))
-        .filter(|id| !known.contains(id))
-        .collect();
+    let unknown: BTreeSet<&String> =
+        selector.ids.iter().chain(&attached.instances).filter(|id| !known.contains(id)).collect();
     let others = if unknown.is_empty() {
         Vec::new()
     } else {

@@ -125,6 +125,19 @@ pub struct Plan {
     pub steps: Vec<Step>,
 }
 
+impl Plan {
+    /// Says whether anything is registered once the plan is applied.
+    #[must_use]
+    pub fn has_targets(&self) -> bool {
+        match self.load_balancer_type {
+            LoadBalancerType::Classic => !self.targets.is_empty(),
+            LoadBalancerType::Application | LoadBalancerType::Network => {
+                self.target_groups.values().any(|targets| !targets.is_empty())
+            }
+        }
+    }
+}
+
 /// What to do about a load balancer of the stack's name that nobody's tags claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

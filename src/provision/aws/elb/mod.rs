@@ -10,7 +10,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::{AwsError, Service, error};
 
 pub use read::InstanceHealth;
-pub(crate) use read::{complete, description, instance_health, load_balancer, load_balancer_names, policies};
+pub(crate) use read::{
+    alias_target, complete, description, instance_health, load_balancer, load_balancer_names, policies,
+};
 pub(crate) use write::{
     NewLoadBalancer, add_tags, apply_security_groups, attach_subnets, configure_health_check,
     create_listeners, create_load_balancer, create_policy, delete_listeners, delete_load_balancer,

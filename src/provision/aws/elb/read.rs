@@ -83,6 +83,21 @@ pub(crate) async fn description(clients: &Clients, name: &str) -> Result<Option<
         .transpose()
 }
 
+/// Reads where an alias record of a load balancer leads: its DNS name and the zone that this is part of.
+pub(crate) async fn alias_target(
+    clients: &Clients,
+    name: &str,
+) -> Result<Option<(String, String)>, AwsError> {
+    let output = clients.elb().describe_load_balancers().load_balancer_names(name).send().await;
+    let found = match output.map_err(failed("DescribeLoadBalancers")) {
+        Ok(output) => output.load_balancer_descriptions.unwrap_or_default(),
+        Err(error) if error.is(LOAD_BALANCER_NOT_FOUND) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let found = found.into_iter().find(|found| found.load_balancer_name.as_deref() == Some(name));
+    Ok(found.and_then(|found| Some((found.dns_name?, found.canonical_hosted_zone_name_id?))))
+}
+
 /// Lists the names of at most `limit` load balancers, sorted, and says whether there are more.
 pub(crate) async fn load_balancer_names(
     clients: &Clients,

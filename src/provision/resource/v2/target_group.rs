@@ -1,6 +1,7 @@
 //! Target groups and who is registered with them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -196,6 +197,17 @@ pub struct Target {
     pub id: String,
     /// The port that it is registered on.
     pub port: u16,
+}
+
+/// Writes `i-0123456789abcdef0:80`, and an IPv6 address in brackets.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.id.contains(':') {
+            write!(f, "[{}]:{}", self.id, self.port)
+        } else {
+            write!(f, "{}:{}", self.id, self.port)
+        }
+    }
 }
 
 /// A target group as it is observed.
