@@ -81,7 +81,7 @@ pub(crate) struct SettingsChange {
 /// One line of the call log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct CallRecord {
-    /// `elb`, `ec2`, `acm`, `iam` or `sts`.
+    /// `elb`, `elbv2`, `ec2`, `acm`, `iam` or `sts`.
     pub(crate) service: Service,
     /// The operation.
     pub(crate) operation: String,

@@ -113,3 +113,18 @@ fn classic_is_complete() {
 fn load_balancers_v2() {
     check("elbv2_load_balancer.py");
 }
+
+#[test]
+fn listeners_v2() {
+    check("elbv2_listener.py");
+}
+
+#[test]
+fn target_groups() {
+    check("elbv2_target.py");
+}
+
+#[test]
+fn settings_v2() {
+    check("elbv2_settings.py");
+}

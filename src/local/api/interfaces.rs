@@ -15,30 +15,39 @@ pub(super) struct Nodes<'a> {
     /// Who owns them.
     pub(super) requester: &'a str,
     pub(super) security_groups: &'a [String],
-    /// Subnets, and the address in it where one is asked for.
-    pub(super) subnets: Vec<(&'a str, Option<Ipv4Addr>)>,
+    pub(super) places: Vec<Node<'a>>,
+}
+
+/// A node, and the static addresses that it may have.
+pub(super) struct Node<'a> {
+    pub(super) subnet_id: &'a str,
+    /// Out of the subnet.
+    pub(super) private_address: Option<Ipv4Addr>,
+    /// An elastic one.
+    pub(super) allocation_id: Option<&'a str>,
 }
 
 impl Nodes<'_> {
     /// Makes the network interfaces what the nodes are.
     pub(super) fn sync(self, region: &mut Region, ids: &mut Ids) {
-        let mut missing = self.subnets;
+        let mut missing = self.places;
         region.network_interfaces.retain(|_, interface| {
             if !is_of(interface, self.description, self.requester) {
                 return true;
             }
             interface.security_groups = self.security_groups.to_vec();
-            let wanted = missing.iter().position(|(subnet, _)| *subnet == interface.subnet_id);
+            let wanted = missing.iter().position(|node| node.subnet_id == interface.subnet_id);
             wanted.map(|index| missing.remove(index)).is_some()
         });
-        for (subnet_id, address) in missing {
-            let Some(subnet) = region.subnets.get(subnet_id) else { continue };
+        for node in missing {
+            let Some(subnet) = region.subnets.get(node.subnet_id) else { continue };
             let interface = NetworkInterface {
                 id: ids.resource("eni"),
                 vpc_id: subnet.vpc_id.clone(),
                 zone: subnet.zone.clone(),
-                private_ip: address.unwrap_or_else(|| free_address(region, subnet)),
-                subnet_id: subnet_id.to_owned(),
+                private_ip: node.private_address.unwrap_or_else(|| free_address(region, subnet)),
+                subnet_id: node.subnet_id.to_owned(),
+                allocation_id: node.allocation_id.map(str::to_owned),
                 security_groups: self.security_groups.to_vec(),
                 description: self.description.to_owned(),
                 requester_id: Some(self.requester.to_owned()),

@@ -41,7 +41,6 @@ pub(crate) enum TargetState {
 }
 
 impl TargetState {
-    #[allow(dead_code, reason = "the operation that words it follows")]
     /// The name on the wire.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -61,7 +60,6 @@ impl TargetHealth {
         Self { state, reason: Some(reason), description: Some(description.into()) }
     }
 
-    #[allow(dead_code, reason = "the operation that words it follows")]
     /// That of what a group does not have among its targets.
     pub(crate) fn not_registered() -> Self {
         let description = "Target is not registered to the target group";

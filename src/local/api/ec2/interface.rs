@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::filter::{Field, one};
 use super::kind::{self, Kind};
 use super::select::{Resource, listed, select};
-use super::{security_group, tags};
+use super::{address, security_group, tags};
 use crate::local::ACCOUNT_ID;
 use crate::local::api::Context;
 use crate::local::state::Tags;
@@ -21,8 +21,9 @@ impl Resource for NetworkInterface {
     const FIELDS: &'static [Field<Self>] = &[
         ("addresses.primary", |_, _| one(true)),
         ("addresses.private-ip-address", |_, interface| one(interface.private_ip)),
-        ("addresses.association.public-ip", |_, _| Vec::new()),
-        ("association.public-ip", |_, _| Vec::new()),
+        ("addresses.association.public-ip", address::public_ip),
+        ("association.allocation-id", |_, interface| interface.allocation_id.iter().cloned().collect()),
+        ("association.public-ip", address::public_ip),
         ("attachment.attachment-id", |_, interface| one(attachment_id(interface))),
         ("attachment.delete-on-termination", |_, interface| one(interface.instance_id.is_some())),
         ("attachment.device-index", |_, interface| one(device_index(interface))),
@@ -129,7 +130,7 @@ fn description(region: &Region, interface: &NetworkInterface) -> Members {
         .text("networkCardIndex", 0)
         .text("status", "attached")
         .text("deleteOnTermination", interface.instance_id.is_some());
-    Members::new()
+    let members = Members::new()
         .text("networkInterfaceId", &interface.id)
         .text("subnetId", &interface.subnet_id)
         .text("vpcId", &interface.vpc_id)
@@ -148,5 +149,9 @@ fn description(region: &Region, interface: &NetworkInterface) -> Members {
         .structure("attachment", attachment)
         .structures("privateIpAddressesSet", "item", [addresses(interface)])
         .structures("ipv6AddressesSet", "item", [])
-        .structures("tagSet", "item", tags::set(&interface.tags))
+        .structures("tagSet", "item", tags::set(&interface.tags));
+    match address::association(region, interface) {
+        Some(association) => members.structure("association", association),
+        None => members,
+    }
 }

@@ -85,6 +85,14 @@ pub(super) const NETWORK_INTERFACE: Kind = Kind {
     malformed: "InvalidNetworkInterfaceId.Malformed",
     noun: "networkInterface ID",
 };
+pub(super) const ADDRESS: Kind = Kind {
+    prefix: "eipalloc",
+    resource_type: "elastic-ip",
+    parameter: "AllocationId",
+    not_found: "InvalidAllocationID.NotFound",
+    malformed: "InvalidParameterValue",
+    noun: "allocation ID",
+};
 pub(super) const IMAGE: Kind = Kind {
     prefix: "ami",
     resource_type: "image",
@@ -95,7 +103,7 @@ pub(super) const IMAGE: Kind = Kind {
 };
 
 /// Every kind that carries tags.
-pub(super) const TAGGED: [&Kind; 8] = [
+pub(super) const TAGGED: [&Kind; 9] = [
     &VPC,
     &SUBNET,
     &INTERNET_GATEWAY,
@@ -104,6 +112,7 @@ pub(super) const TAGGED: [&Kind; 8] = [
     &SECURITY_GROUP_RULE,
     &INSTANCE,
     &NETWORK_INTERFACE,
+    &ADDRESS,
 ];
 
 impl Kind {

@@ -4,6 +4,7 @@
 //! is done by the next request.
 
 mod account;
+mod address;
 mod filter;
 mod gateway;
 mod image;
@@ -64,6 +65,7 @@ fn perhaps_dry(context: &mut Context<'_>, action: &str, params: &Params) -> Resu
 
 fn run(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Members, ApiError> {
     match action {
+        "AllocateAddress" => address::allocate(context, params),
         "AttachInternetGateway" => gateway::attach(context, params),
         "AuthorizeSecurityGroupEgress" => rule::authorize(context, params, Direction::Egress),
         "AuthorizeSecurityGroupIngress" => rule::authorize(context, params, Direction::Ingress),
@@ -78,6 +80,7 @@ fn run(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Membe
         "DeleteTags" => tags::delete(context, params),
         "DeleteVpc" => vpc::delete(context, params),
         "DescribeAccountAttributes" => account::describe_attributes(context, params),
+        "DescribeAddresses" => address::describe(context, params),
         "DescribeAvailabilityZones" => zone::describe(context, params),
         "DescribeImages" => image::describe(context, params),
         "DescribeInstanceStatus" => instance::describe_status(context, params),
@@ -95,6 +98,7 @@ fn run(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Membe
         "ModifyInstanceAttribute" => lifecycle::modify_attribute(context, params),
         "ModifySecurityGroupRules" => rule::modify(context, params),
         "RebootInstances" => lifecycle::reboot(context, params),
+        "ReleaseAddress" => address::release(context, params),
         "RevokeSecurityGroupEgress" => rule::revoke(context, params, Direction::Egress),
         "RevokeSecurityGroupIngress" => rule::revoke(context, params, Direction::Ingress),
         "RunInstances" => launch::run(context, params),

@@ -140,6 +140,7 @@ fn tags_mut<'a>(region: &'a mut Region, id: &str) -> Option<&'a mut Tags> {
             rules.find(|rule| rule.id == id).map(|rule| &mut rule.tags)
         }
         "i" => region.instances.get_mut(id).map(|instance| &mut instance.tags),
+        "eipalloc" => region.addresses.get_mut(id).map(|address| &mut address.tags),
         "eni" => region.network_interfaces.get_mut(id).map(|interface| &mut interface.tags),
         _ => None,
     }
@@ -196,6 +197,8 @@ fn lines(region: &Region) -> Vec<Line> {
     all.extend(region.instances.values().map(|one| (&kind::INSTANCE, one.id.as_str(), &one.tags)));
     let interfaces = region.network_interfaces.values();
     all.extend(interfaces.map(|one| (&kind::NETWORK_INTERFACE, one.id.as_str(), &one.tags)));
+    let addresses = region.addresses.values();
+    all.extend(addresses.map(|one| (&kind::ADDRESS, one.allocation_id.as_str(), &one.tags)));
     all.into_iter()
         .flat_map(|(kind, id, tags)| {
             tags.iter().map(move |(key, value)| Line {

@@ -1,6 +1,6 @@
 //! Where a load balancer stands: its VPC, one subnet a zone, and the network interface in each.
 
-use super::interfaces::{self, Nodes};
+use super::interfaces::{self, Node, Nodes};
 use super::{invalid_configuration, required_list};
 use crate::local::ids::Ids;
 use crate::local::state::ec2::{Region, Subnet};
@@ -108,12 +108,15 @@ pub(super) fn zones(region: &Region, load_balancer: &LoadBalancer) -> Vec<String
 
 /// Gives a load balancer one network interface in each of its subnets, with its security groups, and no other.
 pub(super) fn sync_interfaces(region: &mut Region, ids: &mut Ids, load_balancer: &LoadBalancer) {
-    let subnets = load_balancer.subnets.iter().map(|id| (id.as_str(), None)).collect();
     let nodes = Nodes {
         description: &description(&load_balancer.name),
         requester: REQUESTER,
         security_groups: &load_balancer.security_groups,
-        subnets,
+        places: load_balancer
+            .subnets
+            .iter()
+            .map(|id| Node { subnet_id: id, private_address: None, allocation_id: None })
+            .collect(),
     };
     nodes.sync(region, ids);
 }

@@ -6,9 +6,12 @@
 
 mod actions;
 mod arn;
+mod attributes;
+mod certificates;
 mod conditions;
 mod describe;
 mod health_checks;
+mod limits;
 mod listeners;
 mod load_balancers;
 mod placement;
@@ -17,6 +20,7 @@ mod security_groups;
 mod ssl_policies;
 mod tags;
 mod target_groups;
+mod targets;
 
 use super::query::{bounded, one_of, page, required_bounded, required_list, required_structures};
 use super::{Context, alias_zone, interfaces, tagging};
@@ -31,6 +35,7 @@ pub(crate) fn handle(context: &mut Context<'_>, action: &str, params: &Params) -
     let now = context.now;
     context.here().elbv2.target_groups.values_mut().for_each(|group| group.settle(now));
     match action {
+        "AddListenerCertificates" => certificates::add(context, params),
         "AddTags" => tags::add(context, params),
         "CreateListener" => listeners::create(context, params),
         "CreateLoadBalancer" => load_balancers::create(context, params),
@@ -40,15 +45,27 @@ pub(crate) fn handle(context: &mut Context<'_>, action: &str, params: &Params) -
         "DeleteLoadBalancer" => load_balancers::delete(context, params),
         "DeleteRule" => rules::delete(context, params),
         "DeleteTargetGroup" => target_groups::delete(context, params),
+        "DeregisterTargets" => targets::deregister(context, params),
+        "DescribeAccountLimits" => limits::describe(params),
+        "DescribeListenerAttributes" => attributes::describe_listener(context, params),
+        "DescribeListenerCertificates" => certificates::describe(context, params),
         "DescribeListeners" => describe::listeners(context, params),
+        "DescribeLoadBalancerAttributes" => attributes::describe_load_balancer(context, params),
         "DescribeLoadBalancers" => describe::load_balancers(context, params),
         "DescribeRules" => rules::describe(context, params),
         "DescribeSSLPolicies" => ssl_policies::describe(params),
         "DescribeTags" => tags::describe(context, params),
+        "DescribeTargetGroupAttributes" => attributes::describe_target_group(context, params),
         "DescribeTargetGroups" => describe::target_groups(context, params),
+        "DescribeTargetHealth" => targets::describe_health(context, params),
         "ModifyListener" => listeners::modify(context, params),
+        "ModifyListenerAttributes" => attributes::modify_listener(context, params),
+        "ModifyLoadBalancerAttributes" => attributes::modify_load_balancer(context, params),
         "ModifyRule" => rules::modify(context, params),
         "ModifyTargetGroup" => target_groups::modify(context, params),
+        "ModifyTargetGroupAttributes" => attributes::modify_target_group(context, params),
+        "RegisterTargets" => targets::register(context, params),
+        "RemoveListenerCertificates" => certificates::remove(context, params),
         "RemoveTags" => tags::remove(context, params),
         "SetIpAddressType" => load_balancers::set_ip_address_type(context, params),
         "SetRulePriorities" => rules::set_priorities(context, params),

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use super::load_balancers::ip_address_type;
 use super::{Context, arn, describe, invalid_configuration};
 use crate::local::api::ec2::free_addresses;
-use crate::local::api::interfaces::Nodes;
+use crate::local::api::interfaces::{Node, Nodes};
 use crate::local::ids::Ids;
 use crate::local::state::elb::Scheme;
 use crate::local::state::elbv2::{Kind, LoadBalancer, SubnetMapping};
@@ -219,12 +219,19 @@ fn check_static(
 /// Gives a load balancer one network interface in each of its subnets, with its security groups, and no other.
 pub(super) fn sync_interfaces(region: &mut ec2::Region, ids: &mut Ids, load_balancer: &LoadBalancer) {
     let (description, requester) = super::description(load_balancer);
-    let subnets = load_balancer.subnets.iter();
     let nodes = Nodes {
         description: &description,
         requester,
         security_groups: &load_balancer.security_groups,
-        subnets: subnets.map(|mapping| (mapping.subnet_id.as_str(), mapping.private_address)).collect(),
+        places: load_balancer
+            .subnets
+            .iter()
+            .map(|mapping| Node {
+                subnet_id: &mapping.subnet_id,
+                private_address: mapping.private_address,
+                allocation_id: mapping.allocation_id.as_deref(),
+            })
+            .collect(),
     };
     nodes.sync(region, ids);
 }

@@ -54,6 +54,9 @@ pub(crate) struct NetworkInterface {
     pub(crate) subnet_id: String,
     pub(crate) zone: String,
     pub(crate) private_ip: Ipv4Addr,
+    /// The elastic address that it has.
+    #[serde(default)]
+    pub(crate) allocation_id: Option<String>,
     pub(crate) security_groups: Vec<String>,
     /// `ELB NAME` for a Classic load balancer's.
     pub(crate) description: String,

@@ -1,8 +1,6 @@
 //! The records of Application and Network Load Balancers and of target groups, and the look-ups that the
 //! operations, health checks and the data plane share. What an operation checks is in `api::elbv2`.
 
-#![allow(dead_code, unused_imports, reason = "the operations and the data plane that use these follow")]
-
 mod action;
 mod attributes;
 mod condition;
