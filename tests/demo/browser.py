@@ -1,14 +1,17 @@
-"""Two windows of Chromium chat at the page given, as Ann and Bob; the page's CA is trusted by its key.
+"""Two windows of Chromium chat at the page given, as Ann and Bob, each in a browser of its own: Ann comes over
+IPv4, Bob over IPv6. The page's CA is trusted as an authority of the user's own.
 
 Arguments: the page's URL, the CA file (a PEM file), and a PNG file for a screenshot of each window (NAME-1.png).
 """
 
-import base64
-import hashlib
+import os
+import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -16,49 +19,53 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 page, ca, screenshot = sys.argv[1:4]
-# By either of which a browser reaches a name below .localhost.
-LOOPBACK = ("127.0.0.1", "::1")
+host = urlsplit(page).hostname
+ANN, BOB = "127.0.0.1", "::1"
 
 
-def browser(profile, ca_key):
+def home_that_trusts(folder, ca):
+    """A home directory whose certificate store, where Chromium looks on Linux, has the CA for web sites."""
+    store = pathlib.Path(folder, ".pki", "nssdb")
+    store.mkdir(parents=True)
+    certutil = ["certutil", "-d", f"sql:{store}"]
+    subprocess.run([*certutil, "-N", "--empty-password"], check=True)
+    subprocess.run([*certutil, "-A", "-n", "elbws", "-t", "C,,", "-i", ca], check=True)
+
+
+def browser(home, address):
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
+    mapped = f"[{address}]" if ":" in address else address
     for argument in (
         "--headless=new",
         "--no-sandbox",
         "--disable-dev-shm-usage",
         "--no-proxy-server",
-        f"--user-data-dir={profile}",
-        # Takes chains that this key signed, in place of an authority of the system's.
-        f"--ignore-certificate-errors-spki-list={ca_key}",
+        f"--user-data-dir={home}/profile",
+        # A client's address follows from the one that it connects to.
+        f"--host-resolver-rules=MAP {host} {mapped}",
     ):
         options.add_argument(argument)
-    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
+    environment = {**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": f"{home}/.config"}
+    environment.pop("XDG_DATA_HOME", None)
+    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"), env=environment)
     return webdriver.Chrome(options=options, service=service)
-
-
-def key_of(ca):
-    public = subprocess.run(
-        ["openssl", "x509", "-in", ca, "-noout", "-pubkey"], check=True, capture_output=True
-    )
-    der = subprocess.run(
-        ["openssl", "pkey", "-pubin", "-outform", "der"], input=public.stdout, check=True, capture_output=True
-    )
-    return base64.b64encode(hashlib.sha256(der.stdout).digest()).decode()
 
 
 def wait(driver, condition):
     return WebDriverWait(driver, 15).until(condition)
 
 
-def enter(driver, name):
+def enter(driver, name, address):
     wait(driver, lambda d: d.find_element(By.ID, "name").is_displayed())
+    driver.find_element(By.ID, "name").clear()
     driver.find_element(By.ID, "name").send_keys(name, Keys.TAB)
     room = driver.switch_to.active_element
     assert room.get_attribute("id") == "room", "the keyboard leads from the name to the room"
     room.send_keys(Keys.ENTER)
     wait(driver, lambda d: d.find_element(By.ID, "state").text == "connected")
-    assert driver.find_element(By.ID, "address").text in LOOPBACK
+    found = driver.find_element(By.ID, "address").text
+    assert found == address, f"{name} is {found}, not {address}"
 
 
 def say(driver, text):
@@ -66,40 +73,49 @@ def say(driver, text):
     driver.switch_to.active_element.send_keys(text, Keys.ENTER)
 
 
-def heard(driver, name, text):
+def heard(driver, name, address, text):
     def found(driver):
         for item in driver.find_elements(By.CSS_SELECTOR, "#log li.message"):
             if item.find_element(By.CSS_SELECTOR, ".text").text == text:
-                return item.find_element(By.TAG_NAME, "b").text == name and item.find_element(
-                    By.CSS_SELECTOR, ".from code"
-                ).text in LOOPBACK
+                return (
+                    item.find_element(By.TAG_NAME, "b").text == name
+                    and item.find_element(By.CSS_SELECTOR, ".from code").text == address
+                )
         return False
 
     wait(driver, found)
 
 
-with tempfile.TemporaryDirectory() as profile:
-    driver = browser(profile, key_of(ca))
-    try:
-        driver.set_window_size(1000, 720)
-        driver.get(page)
-        enter(driver, "Ann")
-        ann = driver.current_window_handle
-        driver.switch_to.new_window("window")
-        driver.set_window_size(420, 800)
-        driver.get(page.split("?")[0])
-        driver.find_element(By.ID, "name").clear()
-        enter(driver, "Bob")
-        bob = driver.current_window_handle
-        say(driver, "Hello Ann, <b>this</b> came over a secure WebSocket.")
-        driver.switch_to.window(ann)
-        heard(driver, "Bob", "Hello Ann, <b>this</b> came over a secure WebSocket.")
-        say(driver, "And back. The load balancer ends TLS, and the proxy knows who you are.")
-        driver.switch_to.window(bob)
-        heard(driver, "Ann", "And back. The load balancer ends TLS, and the proxy knows who you are.")
-        for number, window in enumerate((ann, bob), 1):
-            driver.switch_to.window(window)
-            driver.save_screenshot(screenshot.replace(".png", f"-{number}.png"))
-    finally:
-        driver.quit()
+def is_distrusted(stack):
+    """Without the CA in its store the same browser refuses the page, so it is the store that counts."""
+    home = stack.enter_context(tempfile.TemporaryDirectory())
+    driver = browser(home, ANN)
+    stack.callback(driver.quit)
+    driver.get(page)
+    assert "ERR_CERT_AUTHORITY_INVALID" in driver.page_source, driver.page_source
+    assert not driver.find_elements(By.ID, "name"), "a stranger's CA is trusted"
+
+
+with ExitStack() as stack:
+    is_distrusted(stack)
+    windows = []
+    for address in (ANN, BOB):
+        home = stack.enter_context(tempfile.TemporaryDirectory())
+        home_that_trusts(home, ca)
+        driver = browser(home, address)
+        stack.callback(driver.quit)
+        windows.append(driver)
+    ann, bob = windows
+    ann.set_window_size(1000, 720)
+    ann.get(page)
+    enter(ann, "Ann", ANN)
+    bob.set_window_size(420, 800)
+    bob.get(page)
+    enter(bob, "Bob", BOB)
+    say(bob, "Hello Ann, <b>this</b> came over a secure WebSocket.")
+    heard(ann, "Bob", BOB, "Hello Ann, <b>this</b> came over a secure WebSocket.")
+    say(ann, "And back. The load balancer ends TLS, and the proxy knows who you are.")
+    heard(bob, "Ann", ANN, "And back. The load balancer ends TLS, and the proxy knows who you are.")
+    for number, window in enumerate(windows, 1):
+        window.save_screenshot(screenshot.replace(".png", f"-{number}.png"))
 print("chatted")

@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
+mod blog_post;
 mod interrupted;
 mod running;
+mod two_instances;
+mod world;
 
 use std::path::Path;
 use std::time::Duration;
@@ -32,8 +35,16 @@ async fn visitors_chat_through_the_load_balancer() {
     chat(&demo, "websockets", "import websockets", "chat/chat.py", "websocket", &spoofed).await;
     let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("demo.png");
     let chromium =
-        "import selenium, shutil; assert shutil.which('chromium') and shutil.which('chromedriver')";
-    chat(&demo, "Chromium", chromium, "demo/browser.py", "url", &[screenshots.to_str().unwrap()]).await;
+        "import selenium, shutil; assert all(map(shutil.which, ['chromium', 'chromedriver', 'certutil']))";
+    chat(
+        &demo,
+        "Chromium with certutil",
+        chromium,
+        "demo/browser.py",
+        "url",
+        &[screenshots.to_str().unwrap()],
+    )
+    .await;
 
     failures_are_explained(&demo).await;
     demo.stop().await;

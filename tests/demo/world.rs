@@ -1,0 +1,285 @@
+//! A local AWS with instances that really serve, on which `elbws` applies and probes specs.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use elbws::demo::chat::Chat;
+use elbws::local::Config;
+use elbws::local::client::Client;
+use elbws::proxy;
+use elbws::proxy::serve::{Listeners, Proxy};
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::running::{PATIENCE, elbws, free_offset};
+
+const REGION: &str = "us-east-1";
+
+/// The local AWS.
+pub(crate) struct World {
+    pub(crate) client: Client,
+    pub(crate) offset: u16,
+    endpoint: String,
+    directory: tempfile::TempDir,
+    server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+/// An instance, with or without something on it.
+pub(crate) struct Instance {
+    pub(crate) id: String,
+    pub(crate) address: Ipv4Addr,
+}
+
+/// What runs on an instance until it is dropped.
+pub(crate) struct Software {
+    tasks: Vec<JoinHandle<()>>,
+    proxy: Option<Proxy>,
+}
+
+impl Drop for Software {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        if let Some(proxy) = &self.proxy {
+            proxy.stop();
+        }
+    }
+}
+
+impl Software {
+    /// Ends it, and waits until its ports are free.
+    pub(crate) async fn kill(mut self) {
+        if let Some(proxy) = self.proxy.take() {
+            proxy.stop();
+            proxy.ended().await;
+        }
+    }
+}
+
+fn text<'a>(xml: &'a str, name: &str) -> &'a str {
+    let (_, rest) = xml.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name} in {xml}"));
+    rest.split_once("</").unwrap().0
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let offset = free_offset();
+        let config = Config {
+            port_offset: offset,
+            state_dir: Some(directory.path().join("state")),
+            issued: vec!["chat.localhost".to_owned()],
+            ..Config::default()
+        };
+        let bound = elbws::local::bind(config).await.unwrap();
+        let endpoint = bound.endpoint_url();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(bound.serve(async {
+            let _ = stopped.await;
+        }));
+        let client = Client::new(&endpoint).unwrap();
+        client.set_health_check_interval(50).await.unwrap();
+        Self { client, offset, endpoint, directory, server: Some((stop, server)) }
+    }
+
+    pub(crate) async fn stop(mut self) {
+        let (stop, server) = self.server.take().unwrap();
+        let _ = stop.send(());
+        server.await.unwrap();
+    }
+
+    /// Launches an instance that specs find by its tag, at an address that no other test has.
+    pub(crate) async fn launch(&self, last: u8) -> Instance {
+        let [high, low] = self.offset.to_be_bytes();
+        let address = Ipv4Addr::new(127, 64, high ^ low, last);
+        let form = format!(
+            "Action=RunInstances&ImageId=ami-0123456789abcdef0&InstanceType=t3.micro&MinCount=1&MaxCount=1\
+             &PrivateIpAddress={address}&TagSpecification.1.ResourceType=instance\
+             &TagSpecification.1.Tag.1.Key=App&TagSpecification.1.Tag.1.Value=ws-chat"
+        );
+        let answer = self.client.ec2(REGION, &form).await.unwrap();
+        Instance { id: text(&answer, "instanceId").to_owned(), address }
+    }
+
+    /// An instance's port on this machine.
+    pub(crate) fn at(&self, instance: &Instance, port: u16) -> SocketAddr {
+        SocketAddr::new(IpAddr::V4(instance.address), port + self.offset)
+    }
+
+    /// Runs ws-chat alone.
+    pub(crate) async fn run_chat(&self, instance: &Instance) -> Software {
+        let chat = Chat::bind(self.at(instance, 8000), self.at(instance, 9000)).await.unwrap();
+        let task = tokio::spawn(async move {
+            let _ = chat.serve(std::future::pending()).await;
+        });
+        Software { tasks: vec![task], proxy: None }
+    }
+
+    /// Runs the proxy, with more of its configuration, in front of the ports 8000 and 9000.
+    pub(crate) fn run_proxy(&self, instance: &Instance, more: &str) -> Software {
+        let at = |port| self.at(instance, port);
+        let config = format!(
+            "listen: \"{}\"\nhealth: \"{}\"\naccept: v1\n{more}\n\
+             routes:\n  - {{ path: /ws/, upstream: \"{}\" }}\n  - {{ path: /, upstream: \"{}\" }}\n",
+            at(80),
+            at(8081),
+            at(9000),
+            at(8000),
+        );
+        let config = proxy::config::Config::parse(&config).unwrap();
+        let listeners = Listeners::bind(&config).unwrap();
+        Software { tasks: Vec::new(), proxy: Some(Proxy::start(config, listeners).unwrap()) }
+    }
+
+    /// Writes a spec whose load balancer and the rest of whose fields are given.
+    pub(crate) fn spec(&self, name: &str, fields: &str) -> PathBuf {
+        let path = self.directory.path().join(format!("{name}.yaml"));
+        let text = format!(
+            "stack: ws-chat\ninstances: {{ tags: {{ App: ws-chat }} }}\ncertificate: {{ domain: chat.localhost }}\n{fields}"
+        );
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = elbws();
+        command.args(arguments).args(["--local", "--endpoint-url", &self.endpoint]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::piped());
+        command
+    }
+
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+        let mut child = self.command(arguments).spawn().unwrap();
+        child.stdin.take().unwrap().shutdown().await.unwrap();
+        tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("within a minute").unwrap()
+    }
+
+    /// Applies a spec and waits as far as it says.
+    pub(crate) async fn apply(&self, spec: &std::path::Path, more: &[&str]) {
+        let arguments = [&["apply", spec.to_str().unwrap(), "--yes"][..], more].concat();
+        let output = self.run(&arguments).await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Probes a spec, and returns the exit code and the promises.
+    pub(crate) async fn probe(&self, spec: &std::path::Path, more: &[&str]) -> (i32, Promises) {
+        let arguments = [&["probe", spec.to_str().unwrap(), "--output", "json"][..], more].concat();
+        let output = self.run(&arguments).await;
+        let report = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        (output.status.code().unwrap(), Promises(report))
+    }
+
+    /// Probes a URL of the load balancer as a visitor who knows nothing of AWS, and returns what failed.
+    pub(crate) async fn probe_url(&self, port: u16, path: &str) -> Value {
+        let url = format!("wss://chat.localhost:{}{path}", port + self.offset);
+        let at = self.listener(port).await.to_string();
+        let ca = self.directory.path().join("state/ca.pem");
+        let arguments = ["probe", &url, "--resolve", &at, "--ca", ca.to_str().unwrap(), "--output", "json"];
+        let output = self.run(&arguments).await;
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let steps = report["steps"].as_array().unwrap();
+        steps.iter().find(|step| step["outcome"] == "failed").cloned().unwrap_or_default()
+    }
+
+    /// Where a listener of the load balancer is.
+    pub(crate) async fn listener(&self, port: u16) -> SocketAddr {
+        let found = async {
+            loop {
+                let balancers = self.client.load_balancers().await.unwrap();
+                let mut listeners = balancers.iter().flat_map(|balancer| &balancer.listeners);
+                if let Some(listener) = listeners.find(|listener| listener.port == port) {
+                    return listener.address;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, found).await.expect("the listener opens")
+    }
+
+    /// Waits until so many instances are in service.
+    pub(crate) async fn in_service(&self, count: usize, spec: &std::path::Path) {
+        let states = async {
+            loop {
+                let output = self.run(&["status", spec.to_str().unwrap(), "--output", "json"]).await;
+                let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+                let targets = status["targets"].as_array().unwrap();
+                let mut serving: Vec<_> = targets
+                    .iter()
+                    .filter(|target| target["state"] == "InService")
+                    .map(|target| &target["id"])
+                    .collect();
+                serving.dedup();
+                if serving.len() == count {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, states).await.expect("instances change their state in time");
+    }
+
+    /// Revokes every ingress rule of the group called `name`.
+    pub(crate) async fn revoke(&self, name: &str) {
+        let form = format!("Action=DescribeSecurityGroups&Filter.1.Name=group-name&Filter.1.Value.1={name}");
+        let groups = self.client.ec2(REGION, &form).await.unwrap();
+        let group = text(&groups, "groupId");
+        let form =
+            format!("Action=DescribeSecurityGroupRules&Filter.1.Name=group-id&Filter.1.Value.1={group}");
+        let rules = self.client.ec2(REGION, &form).await.unwrap();
+        let ingress: Vec<&str> = rules
+            .split("<item>")
+            .filter(|rule| rule.contains("<isEgress>false"))
+            .map(|rule| text(rule, "securityGroupRuleId"))
+            .collect();
+        assert!(!ingress.is_empty(), "{rules}");
+        for rule in ingress {
+            let form =
+                format!("Action=RevokeSecurityGroupIngress&GroupId={group}&SecurityGroupRuleId.1={rule}");
+            self.client.ec2(REGION, &form).await.unwrap();
+        }
+    }
+}
+
+/// What `elbws probe SPEC` found.
+#[derive(Debug)]
+pub(crate) struct Promises(pub(crate) Value);
+
+impl Promises {
+    fn find(&self, promise: &str, subject: &str) -> &Value {
+        let promises = self.0["promises"].as_array().unwrap();
+        let found = promises.iter().find(|found| found["promise"] == promise && found["subject"] == subject);
+        found.unwrap_or_else(|| panic!("no {promise} {subject} in {:#}", self.0))
+    }
+
+    pub(crate) fn outcome(&self, promise: &str, subject: &str) -> &str {
+        self.find(promise, subject)["outcome"].as_str().unwrap()
+    }
+
+    pub(crate) fn found(&self, promise: &str, subject: &str) -> &str {
+        let found = self.find(promise, subject);
+        found["found"].as_str().unwrap_or_else(|| panic!("{found:#}"))
+    }
+
+    /// The first cause of a broken promise.
+    pub(crate) fn cause(&self, promise: &str, subject: &str) -> &str {
+        let found = self.find(promise, subject);
+        assert_eq!(found["outcome"], "broken", "{found:#}");
+        found["likely"][0]["cause"].as_str().unwrap_or_else(|| panic!("{found:#}"))
+    }
+
+    pub(crate) fn causes(&self, promise: &str, subject: &str) -> usize {
+        self.find(promise, subject)["likely"].as_array().unwrap().len()
+    }
+
+    pub(crate) fn broken(&self) -> Vec<&str> {
+        let promises = self.0["promises"].as_array().unwrap();
+        let broken = promises.iter().filter(|found| found["outcome"] == "broken");
+        broken.map(|found| found["promise"].as_str().unwrap()).collect()
+    }
+}
