@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use super::failure::{Exit, Failure};
 use crate::provision::desired::{CertificateContent, desired};
 use crate::provision::resource::Stack;
-use crate::provision::spec::{self, CertificateSource, Spec};
+use crate::provision::spec::{self, CertificateFiles, CertificateSource, Spec};
 
 /// The longest text that is read; the parser refuses far shorter ones, with a reason.
 const MAX_BYTES: u64 = 8 << 20;
@@ -62,25 +62,42 @@ pub(crate) enum Files {
     NotNeeded,
 }
 
-/// Returns what a spec desires, with what its certificate's files hold.
+/// Returns what a spec desires, with what its certificates' files hold.
 pub(crate) fn stack(spec: &Spec, files: Files) -> Result<Stack, Failure> {
-    let Some(CertificateSource::Files(paths)) = spec.certificate.as_ref().map(|wanted| &wanted.source) else {
-        return Ok(desired(spec, None));
-    };
-    let content = match (paths.load(), files) {
-        (Ok(loaded), _) => CertificateContent {
-            fingerprint: loaded.leaf_fingerprint_sha256,
-            domains: loaded.domains,
-            key_algorithm: loaded.key_algorithm,
-        },
-        (Err(_), Files::NotNeeded) => CertificateContent::default(),
-        (Err(error), Files::Needed) => {
-            return Err(Failure {
-                hint: error.problem.hint().map(str::to_owned),
-                error: anyhow::Error::new(error).context("certificate.files cannot be used"),
-                exit: Exit::Usage,
-            });
+    let mut contents: Vec<(&CertificateFiles, CertificateContent)> = Vec::new();
+    for (field, paths) in certificate_files(spec) {
+        match (paths.load(), files) {
+            (Ok(loaded), _) => {
+                let content = CertificateContent {
+                    fingerprint: loaded.leaf_fingerprint_sha256,
+                    domains: loaded.domains,
+                    key_algorithm: loaded.key_algorithm,
+                };
+                contents.push((paths, content));
+            }
+            (Err(_), Files::NotNeeded) => contents.push((paths, CertificateContent::default())),
+            (Err(error), Files::Needed) => {
+                return Err(Failure {
+                    hint: error.problem.hint().map(str::to_owned),
+                    error: anyhow::Error::new(error).context(format!("{field} cannot be used")),
+                    exit: Exit::Usage,
+                });
+            }
         }
+    }
+    let content = |wanted: &CertificateFiles| {
+        contents.iter().find(|(paths, _)| *paths == wanted).map(|(_, content)| content.clone())
     };
-    Ok(desired(spec, Some(content)))
+    Ok(desired(spec, content))
+}
+
+/// Yields the files that the spec's certificates name, each with the field.
+fn certificate_files(spec: &Spec) -> impl Iterator<Item = (String, &CertificateFiles)> {
+    let first = spec.certificate.iter().map(|wanted| ("certificate.files".to_owned(), &wanted.source));
+    let more = spec.certificate.iter().flat_map(|wanted| wanted.additional.iter().enumerate());
+    let more = more.map(|(at, source)| (format!("certificate.additional[{at}].files"), source));
+    first.chain(more).filter_map(|(field, source)| match source {
+        CertificateSource::Files(files) => Some((field, files)),
+        CertificateSource::Arn(_) | CertificateSource::Domain(_) => None,
+    })
 }

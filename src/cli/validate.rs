@@ -6,7 +6,9 @@ use serde_json::json;
 use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
 use super::spec_file;
-use crate::provision::spec::{self, LoadBalancer, Spec};
+use crate::provision::spec::{
+    self, Action, ApplicationListener, ClassicListener, LoadBalancer, NetworkListener, Spec,
+};
 use crate::report;
 
 /// Check a spec offline and show every problem at once
@@ -42,11 +44,40 @@ pub(crate) fn run(arguments: &Arguments, globals: &Globals) -> Result<Exit, Fail
 
 /// What the spec declares, in a line.
 fn summary(spec: &Spec) -> String {
-    let LoadBalancer::Classic(classic) = &spec.load_balancer;
-    let listeners: Vec<_> = classic
-        .listeners
-        .iter()
-        .map(|l| format!("{} {} → {} {}", l.port, l.protocol, l.instance_port, l.instance_protocol))
-        .collect();
-    format!("stack {}, classic load balancer {} with {}", spec.stack, classic.name, listeners.join(", "))
+    let (kind, listeners): (_, Vec<String>) = match &spec.load_balancer {
+        LoadBalancer::Classic(balancer) => {
+            let line = |l: &ClassicListener| {
+                format!("{} {} → {} {}", l.port, l.protocol, l.instance_port, l.instance_protocol)
+            };
+            ("classic", balancer.listeners.iter().map(line).collect())
+        }
+        LoadBalancer::Application(balancer) => {
+            let line = |l: &ApplicationListener| {
+                let rules = match l.rules.len() {
+                    0 => String::new(),
+                    1 => " (and 1 rule)".to_owned(),
+                    several => format!(" (and {several} rules)"),
+                };
+                format!("{} {} → {}{rules}", l.port, l.protocol, action(&l.default_action))
+            };
+            ("application", balancer.listeners.iter().map(line).collect())
+        }
+        LoadBalancer::Network(balancer) => {
+            let line = |l: &NetworkListener| format!("{} {} → {}", l.port, l.protocol, l.target_group);
+            ("network", balancer.listeners.iter().map(line).collect())
+        }
+    };
+    let name = spec.load_balancer.name();
+    format!("stack {}, {kind} load balancer {name} with {}", spec.stack, listeners.join(", "))
+}
+
+fn action(action: &Action) -> String {
+    match action {
+        Action::Forward(forward) => {
+            forward.groups.keys().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+        }
+        Action::Redirect(redirect) if redirect.protocol == "HTTPS" => "redirect to https".to_owned(),
+        Action::Redirect(_) => "redirect".to_owned(),
+        Action::FixedResponse { status, .. } => status.to_string(),
+    }
 }

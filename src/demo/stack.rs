@@ -292,7 +292,7 @@ async fn build(
 /// Applies the spec as `elbws apply` does, and waits until the instance is in service.
 async fn apply(endpoint: &str, tell: &mut dyn FnMut(Milestone<'_>)) -> Result<String, DemoError> {
     let text = SPEC.replace(SPEC_DOMAIN, DOMAIN);
-    let stack = desired(&spec::parse(SPEC_NAME, &text, Path::new(""))?, None);
+    let stack = desired(&spec::parse(SPEC_NAME, &text, Path::new(""))?, |_| None);
     let clients = Clients::new(ClientOptions {
         region: Some(REGION.to_owned()),
         endpoint_url: Some(endpoint.to_owned()),

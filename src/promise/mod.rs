@@ -124,6 +124,9 @@ impl Report {
 /// Why promises cannot be tested.
 #[derive(Debug, thiserror::Error)]
 pub enum PromiseError {
+    /// What the other types promise is not known here.
+    #[error("only what a classic load balancer promises can be tested")]
+    NotClassic,
     /// AWS cannot be read.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -160,7 +163,7 @@ pub async fn check(
     tell: &mut dyn FnMut(&Check),
 ) -> Result<Report, PromiseError> {
     let begun = Instant::now();
-    let promised = Promised::of(spec, &options.paths);
+    let promised = Promised::of(spec, &options.paths).ok_or(PromiseError::NotClassic)?;
     let facts = Facts::read(clients, stack).await?;
     let place = Place::find(&facts.balancer, &promised, options).await?;
     let host = options.host.clone().unwrap_or_else(|| facts.host(spec));

@@ -74,12 +74,12 @@ pub(super) enum Must {
 }
 
 impl Promised {
-    /// Returns what a spec promises; `paths` are the user's.
-    pub(super) fn of(spec: &Spec, paths: &[String]) -> Self {
-        let LoadBalancer::Classic(balancer) = &spec.load_balancer;
+    /// Returns what a spec of a Classic load balancer promises; `paths` are the user's.
+    pub(super) fn of(spec: &Spec, paths: &[String]) -> Option<Self> {
+        let LoadBalancer::Classic(balancer) = &spec.load_balancer else { return None };
         let proxy = spec.proxy.as_ref();
         let doors = balancer.listeners.iter().map(|listener| door(balancer, listener, proxy, paths));
-        Self { doors: doors.collect(), idle_timeout: balancer.idle_timeout.get() }
+        Some(Self { doors: doors.collect(), idle_timeout: balancer.idle_timeout.get() })
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
         let text = std::fs::read_to_string(root.join(file)).unwrap();
         let spec = crate::provision::spec::parse(file, &text, &root).unwrap();
         let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
-        Promised::of(&spec, &paths)
+        Promised::of(&spec, &paths).unwrap()
     }
 
     #[test]

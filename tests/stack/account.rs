@@ -235,18 +235,14 @@ pub(crate) fn stack_in(directory: &Path, text: &str) -> Stack {
         Ok(spec) => spec,
         Err(errors) => panic!("{errors}: {:?}", errors.problems),
     };
-    let content = spec.certificate.as_ref().and_then(|certificate| match &certificate.source {
-        spec::CertificateSource::Files(files) => {
-            let loaded = files.load().unwrap();
-            Some(CertificateContent {
-                fingerprint: loaded.leaf_fingerprint_sha256,
-                domains: loaded.domains,
-                key_algorithm: "EC_prime256v1".to_owned(),
-            })
-        }
-        spec::CertificateSource::Arn(_) | spec::CertificateSource::Domain(_) => None,
-    });
-    desired(&spec, content)
+    desired(&spec, |files| {
+        let loaded = files.load().unwrap();
+        Some(CertificateContent {
+            fingerprint: loaded.leaf_fingerprint_sha256,
+            domains: loaded.domains,
+            key_algorithm: "EC_prime256v1".to_owned(),
+        })
+    })
 }
 
 pub(crate) fn stack(text: &str) -> Stack {

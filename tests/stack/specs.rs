@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use elbws::provision::desired::v2;
 use elbws::provision::spec::{self, SpecErrors};
 use proptest::prelude::*;
 
@@ -66,9 +67,34 @@ fn every_bad_spec_gets_its_message() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What is read from a spec, defaults and all, and what it desires of AWS.
+#[test]
+fn every_good_spec_reads_as_before() {
+    let files = yaml_files("tests/stack/good_specs");
+    assert!(files.len() >= 9, "found {} files", files.len());
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let spec = match spec::parse(name, &text, Path::new("")) {
+            Ok(spec) => spec,
+            Err(errors) => panic!("{}", message(&errors)),
+        };
+        let desired = match &spec.load_balancer {
+            spec::LoadBalancer::Classic(_) => panic!("{name}: specs/ has enough of these"),
+            spec::LoadBalancer::Application(balancer) => v2::application(balancer),
+            spec::LoadBalancer::Network(balancer) => v2::network(balancer),
+        };
+        let record = spec.dns.as_ref().map(v2::record);
+        let read = serde_json::json!({ "spec": spec, "desired": desired, "record": record });
+        insta::with_settings!({ snapshot_path => "good_specs", prepend_module_to_snapshot => false }, {
+            insta::assert_json_snapshot!(name.trim_end_matches(".yaml"), read);
+        });
+    }
+}
+
 /// Whole documents to change at random.
 fn documents() -> Vec<String> {
-    let files = yaml_files("specs").into_iter().chain(yaml_files("tests/stack/bad_specs"));
+    let files = ["specs", "tests/stack/good_specs", "tests/stack/bad_specs"].into_iter().flat_map(yaml_files);
     files.map(|file| fs::read_to_string(file).unwrap()).filter(|text| !text.is_empty()).collect()
 }
 
@@ -159,7 +185,7 @@ fn aliases_are_expanded() {
 fn without_a_certificate_port_80_alone_is_served() {
     let text = "stack: chat\ninstances: { ids: [i-01234567] }\nload_balancer: { type: classic }\n";
     let spec = spec::parse("x", text, Path::new("")).unwrap();
-    let spec::LoadBalancer::Classic(classic) = spec.load_balancer;
+    let spec::LoadBalancer::Classic(classic) = spec.load_balancer else { panic!("not classic") };
     assert_eq!(classic.listeners.iter().map(|listener| listener.port).collect::<Vec<_>>(), [80]);
     assert!(!spec.proxy.unwrap().redirect_http);
 }

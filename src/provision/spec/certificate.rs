@@ -71,7 +71,7 @@ const FILES: Field = Field::new(
 pub(super) static CERTIFICATE: Object = Object {
     name: "certificate",
     need: ONE,
-    gate: None,
+
     fields: &[
         ARN,
         DOMAIN,
@@ -85,12 +85,12 @@ pub(super) static CERTIFICATE: Object = Object {
 };
 
 static ADDITIONAL: Object =
-    Object { name: "additional_certificate", need: ONE, gate: None, fields: &[ARN, DOMAIN, FILES] };
+    Object { name: "additional_certificate", need: ONE, fields: &[ARN, DOMAIN, FILES] };
 
 static FILES_OBJECT: Object = Object {
     name: "certificate_files",
     need: Need::Nothing,
-    gate: None,
+
     fields: &[
         Field::new(
             "certificate",

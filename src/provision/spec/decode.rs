@@ -2,20 +2,19 @@
 
 use std::path::Path;
 
-use super::item::{Invalid, Item, Read, Value};
-use super::load_balancer::{Front, HasCertificate};
+use super::item::{Invalid, Item, Read};
+use super::load_balancer::{HasCertificate, Surroundings};
 use super::problem::{Problems, Refusal};
-use super::proxy::Bind;
 use super::shape::{Field, Kind, Need, Object};
 use super::{
-    Certificate, CertificateSource, ClassicLoadBalancer, ClassicProtocol, HealthTarget, LoadBalancer, Proxy,
-    Spec, StackName, certificate, instances, load_balancer, network, proxy, tags, text,
+    Certificate, CertificateSource, LoadBalancer, Network, Spec, StackName, SubnetSelector, certificate,
+    checked, dns, instances, load_balancer, network, proxy, tags, text,
 };
 
 pub(super) static SPEC: Object = Object {
     name: "spec",
     need: Need::Nothing,
-    gate: None,
+
     fields: &[
         Field::new("version", Kind::Integer { min: 1, max: 1 }, "The version of this format.").default("1"),
         Field::new(
@@ -36,12 +35,12 @@ pub(super) static SPEC: Object = Object {
         Field::new(
             "certificate",
             Kind::Object(&certificate::CERTIFICATE),
-            "What ssl and https listeners present; exactly one of `arn`, `domain` and `files`.",
+            "What ssl, https and tls listeners present; exactly one of `arn`, `domain` and `files`.",
         )
         .default("none"),
         Field::new(
             "load_balancer",
-            Kind::Object(&load_balancer::LOAD_BALANCER),
+            Kind::Variants(&load_balancer::LOAD_BALANCER),
             "The load balancer, at least `{ type: classic }`.",
         )
         .required(),
@@ -51,6 +50,12 @@ pub(super) static SPEC: Object = Object {
             "The bundled proxy on every instance; `false` where another proxy does its work.",
         )
         .default("on, with its defaults"),
+        Field::new(
+            "dns",
+            Kind::Object(&dns::DNS),
+            "The record in Route 53 that leads visitors to the load balancer.",
+        )
+        .default("none"),
     ],
 };
 
@@ -63,29 +68,37 @@ pub(super) fn spec(root: &Item, base_dir: &Path, problems: &mut Problems) -> Rea
     let network = network::decode(root.get("network"), problems);
     let instances = root.get("instances").ok_or(Invalid).and_then(|item| instances::decode(item, problems));
     let certificate = root.get("certificate").map(|item| certificate::decode(item, base_dir)).transpose();
-    let load_balancer = root.get("load_balancer").ok_or(Invalid);
+    let dns = dns::decode(root.get("dns"), stack.as_ref().map_err(|invalid| *invalid), problems);
 
-    let has_certificate =
-        if root.get("certificate").is_some() { HasCertificate::Yes } else { HasCertificate::No };
-    let front = load_balancer.and_then(|item| load_balancer::decode_front(item, has_certificate, problems));
-    let listeners = load_balancer.map(|item| item.at("listeners"));
-    let default_proxy = listeners.unwrap_or(root).defaults_from();
+    let balancer_item = root.get("load_balancer").ok_or(Invalid);
+    let default_proxy = balancer_item.map_or(root, |item| item.at("listeners")).defaults_from();
     let proxy_item = root.get("proxy").unwrap_or(&default_proxy);
+    let around = Surroundings {
+        stack: stack.as_ref().map_err(|invalid| *invalid),
+        certificate: match root.get("certificate") {
+            Some(_) => HasCertificate::Yes,
+            None => HasCertificate::No,
+        },
+        behind: proxy::behind(proxy_item),
+    };
+    let decoded = balancer_item.map(|item| load_balancer::decode(item, &around, problems));
+    let (front, balancer) = match decoded {
+        Ok(decoded) => (decoded.front, decoded.load_balancer),
+        Err(Invalid) => (Err(Invalid), Err(Invalid)),
+    };
     let proxy = proxy::decode(proxy_item, front.as_ref().map_err(|invalid| *invalid), problems);
-    let check = default_check(proxy_item, &front);
-    let classic = load_balancer.and_then(|item| {
-        load_balancer::decode(item, stack.as_ref().map_err(|invalid| *invalid), front, check?, problems)
-    });
 
-    if let Ok(Some(certificate)) = &certificate {
-        check_certificate(root, certificate, region.as_ref().ok().and_then(Option::as_deref), problems);
+    if let (Ok(Some(certificate)), Ok(balancer)) = (&certificate, &balancer) {
+        check_certificate(root, certificate, balancer, problems);
     }
-    if let (Ok(classic), Ok(Some(proxy)), Ok(item)) = (&classic, &proxy, load_balancer) {
-        check_target(item, classic, proxy, problems);
-        check_reachable(root, classic, proxy, problems);
+    if let (Ok(Some(certificate)), Ok(Some(region))) = (&certificate, &region) {
+        check_region(root, certificate, region, problems);
     }
-    if let (Ok(classic), Ok(None), Ok(item)) = (&classic, &proxy, load_balancer) {
-        check_header(item, classic, problems);
+    if let (Ok(balancer), Ok(proxy), Ok(item)) = (&balancer, &proxy, balancer_item) {
+        checked::check(root, item, balancer, proxy.as_ref(), problems);
+    }
+    if let (Ok(balancer), Ok(network)) = (&balancer, &network) {
+        check_addresses(root, balancer, network, problems);
     }
     Ok(Spec {
         stack: stack?,
@@ -94,99 +107,64 @@ pub(super) fn spec(root: &Item, base_dir: &Path, problems: &mut Problems) -> Rea
         network: network?,
         instances: instances?,
         certificate: certificate?,
-        load_balancer: LoadBalancer::Classic(classic?),
+        load_balancer: balancer?,
         proxy: proxy?,
+        dns: dns?,
     })
 }
 
-/// The health check's target where the spec gives none: the proxy's health port, or without the proxy the
-/// first instance port by a mere connection, which an application with or without PROXY protocol accepts.
-fn default_check(proxy: &Item, front: &Read<Front>) -> Read<HealthTarget> {
-    if matches!(proxy.value, Value::Boolean(false)) {
-        let front = front.as_ref().map_err(|invalid| *invalid)?;
-        let port = front.listeners.first().ok_or(Invalid)?.instance_port;
-        return Ok(HealthTarget { protocol: ClassicProtocol::Tcp, port, path: None });
-    }
-    let port = proxy::health(proxy)?.port;
-    Ok(HealthTarget { protocol: ClassicProtocol::Http, port, path: Some(HEALTH_PATH.to_owned()) })
-}
-
-const HEALTH_PATH: &str = "/healthz";
-
-fn check_certificate(root: &Item, certificate: &Certificate, region: Option<&str>, problems: &mut Problems) {
-    let item = root.at("certificate");
-    if !certificate.additional.is_empty() {
-        let refusal = Refusal::new("a Classic load balancer has no SNI, so it serves one certificate alone")
-            .hint("one certificate may cover several domains: list them as its alternative names");
-        item.at("additional").report(problems, refusal);
-    }
-    let CertificateSource::Arn(arn) = &certificate.source else { return };
-    let home = match arn.split(':').collect::<Vec<_>>().as_slice() {
-        ["arn", _, "acm", home, ..] => Some(*home),
-        _ => None,
-    };
-    if let (Some(home), Some(region)) = (home, region)
-        && home != region
-    {
-        let refusal = Refusal::new(format!("the certificate is in {home}, the stack in {region}"))
-            .hint("a load balancer takes ACM certificates of its own region only");
-        item.at("arn").report(problems, refusal);
-    }
-}
-
-/// With the bundled proxy we know what answers on the instance: a check of anything else fails for ever.
-fn check_target(item: &Item, classic: &ClassicLoadBalancer, proxy: &Proxy, problems: &mut Problems) {
-    let target = &classic.health_check.target;
-    let Some(place) = item.get("health_check").and_then(|check| check.get("target")) else { return };
-    let ours = format!("HTTP:{}{HEALTH_PATH}", proxy.health.port);
-    let upstream =
-        |port| proxy.routes.iter().any(|r| r.upstream.rsplit_once(':').is_some_and(|(_, p)| p == port));
-    if target.port == proxy.health.port {
-        let (plain, path) = (target.protocol, target.path.as_deref());
-        let answers = match plain {
-            ClassicProtocol::Tcp => true,
-            ClassicProtocol::Http => path == Some(HEALTH_PATH),
-            ClassicProtocol::Ssl | ClassicProtocol::Https => false,
-        };
-        if !answers {
-            let refusal = Refusal::new(format!(
-                "the proxy answers {HEALTH_PATH} over plain HTTP alone on port {}",
-                target.port
-            ));
-            place.report(problems, refusal.hint(format!("write {ours}")));
+fn check_certificate(
+    root: &Item,
+    certificate: &Certificate,
+    balancer: &LoadBalancer,
+    problems: &mut Problems,
+) {
+    match balancer {
+        LoadBalancer::Classic(_) if !certificate.additional.is_empty() => {
+            let refusal =
+                Refusal::new("a Classic load balancer has no SNI, so it serves one certificate alone")
+                    .hint("one certificate may cover several domains: list them as its alternative names");
+            root.at("certificate").at("additional").report(problems, refusal);
         }
-    } else if proxy.listen.iter().any(|bind| bind.port == target.port) {
-        check_header(item, classic, problems);
-    } else if !upstream(target.port.to_string().as_str()) {
-        let refusal = Refusal::new(format!(
-            "nothing answers on port {}: the proxy's health port is {}",
-            target.port, proxy.health.port
-        ));
-        place.report(problems, refusal.hint(format!("write {ours}, or set proxy.health")));
+        LoadBalancer::Classic(_) | LoadBalancer::Application(_) | LoadBalancer::Network(_) => {}
     }
 }
 
-/// The checks come from outside: an address of the instance's loopback would never be asked.
-fn check_reachable(root: &Item, classic: &ClassicLoadBalancer, proxy: &Proxy, problems: &mut Problems) {
-    let Bind { address, port } = proxy.health;
-    if classic.health_check.target.port == port && address.is_some_and(|address| address.is_loopback()) {
-        let refusal =
-            Refusal::new(format!("the load balancer cannot reach {} to check the proxy", proxy.health))
-                .hint(format!("write the port alone: {port}"));
-        root.at("proxy").at("health").report(problems, refusal);
+fn check_region(root: &Item, certificate: &Certificate, region: &str, problems: &mut Problems) {
+    let item = root.at("certificate");
+    let more = item.get("additional").and_then(|list| list.as_list().ok()).unwrap_or_default();
+    let places = [item].into_iter().chain(more);
+    let sources = [&certificate.source].into_iter().chain(&certificate.additional);
+    for (item, source) in places.zip(sources) {
+        let CertificateSource::Arn(arn) = source else { continue };
+        let home = match arn.split(':').collect::<Vec<_>>().as_slice() {
+            ["arn", _, "acm", home, ..] => *home,
+            _ => continue,
+        };
+        if home != region {
+            let refusal = Refusal::new(format!("the certificate is in {home}, the stack in {region}"))
+                .hint("a load balancer takes ACM certificates of its own region only");
+            item.at("arn").report(problems, refusal);
+        }
     }
 }
 
-/// An HTTP check carries no PROXY header, and a port that requires one refuses it.
-fn check_header(item: &Item, classic: &ClassicLoadBalancer, problems: &mut Problems) {
-    let target = &classic.health_check.target;
-    if target.protocol != ClassicProtocol::Tcp && classic.proxy_protocol.contains(&target.port) {
-        let refusal = Refusal::new(format!(
-            "the check carries no PROXY header, and instance port {} requires one",
-            target.port
-        ))
-        .hint(format!("check another port, or merely connect: TCP:{}", target.port));
-        let place = item.get("health_check").map_or(item, |check| check.at("target"));
-        place.report(problems, refusal);
+/// Addresses that stay decide the subnets, so that a list of these may only say the same.
+fn check_addresses(root: &Item, balancer: &LoadBalancer, network: &Network, problems: &mut Problems) {
+    let LoadBalancer::Network(balancer) = balancer else { return };
+    if balancer.addresses.is_empty() {
+        return;
+    }
+    let agree = match &network.subnets {
+        SubnetSelector::All => true,
+        SubnetSelector::Ids(ids) => {
+            ids.len() == balancer.addresses.len() && ids.iter().all(|id| balancer.addresses.contains_key(id))
+        }
+        SubnetSelector::Tags(_) => false,
+    };
+    if !agree {
+        let refusal = Refusal::new("load_balancer.addresses names other subnets than this")
+            .hint("remove network.subnets: the addresses decide, one for each subnet");
+        root.at("network").at("subnets").report(problems, refusal);
     }
 }

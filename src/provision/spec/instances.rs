@@ -23,7 +23,7 @@ pub struct Instances {
 pub(super) static INSTANCES: Object = Object {
     name: "instances",
     need: Need::AtLeastOne(&["ids", "tags"], "for example instances: { tags: { App: chat } }"),
-    gate: None,
+
     fields: &[
         Field::new(
             "ids",

@@ -6,6 +6,8 @@
 
 pub mod certificate;
 pub mod certificate_files;
+pub mod dns;
+pub mod hsts;
 pub mod instances;
 pub mod load_balancer;
 pub mod name;
@@ -14,6 +16,7 @@ pub mod proxy;
 pub mod seconds;
 
 mod address;
+mod checked;
 mod decode;
 mod item;
 mod problem;
@@ -33,10 +36,15 @@ use serde::Serialize;
 
 pub use certificate::{Certificate, CertificateFiles, CertificateSource, CertificateStore};
 pub use certificate_files::{CertificateFilesError, FileProblem, FileRole, LoadedCertificate, PrivateKeyPem};
+pub use dns::Dns;
+pub use hsts::Hsts;
 pub use instances::Instances;
 pub use load_balancer::{
-    AccessLogs, ClassicListener, ClassicLoadBalancer, ClassicProtocol, HealthCheck, HealthTarget,
-    LoadBalancer, Scheme,
+    AccessLogs, Action, AddressType, Algorithm, AlpnPolicy, ApplicationListener, ApplicationLoadBalancer,
+    ApplicationTargetGroup, ClassicListener, ClassicLoadBalancer, ClassicProtocol, Desync, Forward,
+    HealthCheck, HealthTarget, LoadBalancer, LogBucket, NetworkListener, NetworkLoadBalancer,
+    NetworkTargetGroup, Protocol, Redirect, Rule, Scheme, Stickiness, SubnetAddress, TLS_IDLE,
+    TargetGroupName, TargetHealthCheck, Targets, XffMode,
 };
 pub use name::{LoadBalancerName, StackName};
 pub use network::{Network, SubnetSelector, VpcSelector};
@@ -68,6 +76,8 @@ pub struct Spec {
     pub load_balancer: LoadBalancer,
     /// The bundled proxy on every instance; `None` when the spec says `proxy: false`.
     pub proxy: Option<Proxy>,
+    /// The record that leads visitors to the load balancer, if the spec has one.
+    pub dns: Option<Dns>,
 }
 
 /// Reads a spec; paths in it are joined to `base_dir`, the folder that it stands in, and no file is touched.
@@ -85,17 +95,25 @@ pub fn parse(source_name: &str, text: &str, base_dir: &Path) -> Result<Spec, Spe
 pub fn parse_with_files(source_name: &str, text: &str, base_dir: &Path) -> Result<Spec, SpecErrors> {
     let mut problems = Problems::default();
     let spec = read_spec(text, base_dir, &mut problems).map(|(spec, root)| {
-        if let Some(Certificate { source: CertificateSource::Files(files), .. }) = &spec.certificate {
-            let item = root.at("certificate").at("files");
-            if let Err(error) = files.load() {
-                let mut refusal = Refusal::new(error.to_string());
-                refusal.hint = error.problem.hint().map(str::to_owned);
-                item.at(error.role.field()).report(&mut problems, refusal);
-            }
+        if let Some(certificate) = &spec.certificate {
+            check_files(root.at("certificate"), certificate, &mut problems);
         }
         spec
     });
     finish(source_name, spec, problems)
+}
+
+fn check_files(item: &Item, certificate: &Certificate, problems: &mut Problems) {
+    let more = item.get("additional").and_then(|list| list.as_list().ok()).unwrap_or_default();
+    let places = [item].into_iter().chain(more);
+    for (item, source) in places.zip([&certificate.source].into_iter().chain(&certificate.additional)) {
+        let CertificateSource::Files(files) = source else { continue };
+        if let Err(error) = files.load() {
+            let mut refusal = Refusal::new(error.to_string());
+            refusal.hint = error.problem.hint().map(str::to_owned);
+            item.at("files").at(error.role.field()).report(problems, refusal);
+        }
+    }
 }
 
 fn read_spec(text: &str, base_dir: &Path, problems: &mut Problems) -> Option<(Spec, Item)> {

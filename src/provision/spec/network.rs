@@ -45,7 +45,7 @@ pub enum SubnetSelector {
 pub(super) static NETWORK: Object = Object {
     name: "network",
     need: Need::Nothing,
-    gate: None,
+
     fields: &[
         Field::new(
             "vpc",

@@ -4,8 +4,8 @@
 use super::item::{Item, Value};
 use super::problem::{Place, Problems, Refusal};
 use super::scalar::{found_scalar, is_of_kind, read_scalar};
-use super::shape::{Kind, Need, Object};
-use super::suggest::{unknown_field, usable};
+use super::shape::{Kind, Need, Object, Variants};
+use super::suggest::{unknown_field, unknown_value, usable};
 use super::text::shown;
 use super::yaml::{Content, Entry, Node};
 
@@ -64,6 +64,18 @@ fn read_value(node: &Node, kind: &Kind, path: &str, problems: &mut Problems) -> 
         (Kind::Object(object), Content::Mapping(entries)) => {
             read_object(node, object, entries, path, problems)
         }
+        (Kind::Variants(variants), Content::Mapping(entries)) => match variant(variants, entries) {
+            Ok(object) => read_object(node, object, entries, path, problems),
+            Err(None) => {
+                let refusal = Refusal::new(format!("{} is missing", variants.tag)).hint(variants.hint);
+                problems.add(node.place, path, refusal);
+                Value::Invalid
+            }
+            Err(Some((place, refusal))) => {
+                problems.add(place, &join(path, variants.tag), refusal);
+                Value::Invalid
+            }
+        },
         (_, Content::Scalar { text, plain }) => match read_scalar(text, *plain, kind) {
             Ok(value) => value,
             Err(refusal) => {
@@ -85,10 +97,6 @@ fn read_object(
     path: &str,
     problems: &mut Problems,
 ) -> Value {
-    if let Some((place, field, refusal)) = object.gate.and_then(|gate| gate(entries)) {
-        problems.add(place, &join(path, field), refusal);
-        return Value::Invalid;
-    }
     let mut items = Vec::new();
     for (name, entry) in unique_keys(entries, path, problems) {
         let path = join(path, name);
@@ -104,6 +112,23 @@ fn read_object(
         problems.add(node.place, path, refusal);
     }
     Value::Map(items)
+}
+
+/// Finds the object that the tag asks for; without it nothing can be said about the other fields.
+fn variant(
+    variants: &'static Variants,
+    entries: &[Entry],
+) -> Result<&'static Object, Option<(Place, Refusal)>> {
+    let tag = entries
+        .iter()
+        .find(|entry| matches!(&entry.key.content, Content::Scalar { text, .. } if text == variants.tag));
+    let value = &tag.ok_or(None)?.value;
+    let Content::Scalar { text, .. } = &value.content else {
+        return Err(Some((value.place, mismatch(&expected(&Kind::Choice(variants.words)), &value.content))));
+    };
+    let mut cases = variants.cases();
+    let found = cases.find(|(word, _)| word == text);
+    found.map(|(_, object)| object).ok_or_else(|| Some((value.place, unknown_value(text, variants.words))))
 }
 
 fn is_given(entries: &[Entry], name: &str) -> bool {
@@ -176,7 +201,7 @@ fn unique_keys<'a>(entries: &'a [Entry], path: &str, problems: &mut Problems) ->
 fn fits(kind: &Kind, content: &Content) -> bool {
     match (kind, content) {
         (Kind::List { .. }, Content::Sequence(_))
-        | (Kind::Map { .. } | Kind::Object(_), Content::Mapping(_))
+        | (Kind::Map { .. } | Kind::Object(_) | Kind::Variants(_), Content::Mapping(_))
         | (
             Kind::Boolean | Kind::Integer { .. } | Kind::Duration { .. } | Kind::Text(_) | Kind::Choice(_),
             Content::Scalar { .. },
@@ -220,6 +245,7 @@ pub(super) fn expected(kind: &Kind) -> String {
         Kind::Choice(choice) => format!("one of {}", choice.values.join(", ")),
         Kind::List { .. } => "a list".to_owned(),
         Kind::Map { .. } => "a mapping".to_owned(),
+        Kind::Variants(variants) => format!("a mapping with {}", variants.tag),
         Kind::Object(object) => {
             let names: Vec<_> = usable(object).map(|field| field.name).collect();
             format!("a mapping with {}", names.join(", "))

@@ -63,7 +63,12 @@ pub(super) fn read_scalar(text: &str, plain: bool, kind: &Kind) -> Result<Value,
                 Err(unknown_value(text, choice))
             }
         }
-        Kind::List { .. } | Kind::Map { .. } | Kind::Object(_) | Kind::OneOf { .. } | Kind::Elsewhere(_) => {
+        Kind::List { .. }
+        | Kind::Map { .. }
+        | Kind::Object(_)
+        | Kind::Variants(_)
+        | Kind::OneOf { .. }
+        | Kind::Elsewhere(_) => {
             Err(mismatch(&expected(kind), &Content::Scalar { text: text.to_owned(), plain }))
         }
     }
@@ -77,9 +82,12 @@ pub(super) fn is_of_kind(text: &str, plain: bool, kind: &Kind) -> bool {
         Kind::Duration { .. } => Seconds::parse(text).is_some(),
         Kind::Text(_) => !plain || is_text(text),
         Kind::Choice(choice) => choice.values.contains(&text),
-        Kind::List { .. } | Kind::Map { .. } | Kind::Object(_) | Kind::OneOf { .. } | Kind::Elsewhere(_) => {
-            false
-        }
+        Kind::List { .. }
+        | Kind::Map { .. }
+        | Kind::Object(_)
+        | Kind::Variants(_)
+        | Kind::OneOf { .. }
+        | Kind::Elsewhere(_) => false,
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::decode::SPEC;
 use super::seconds::Seconds;
-use super::shape::{Kind, Need, Object};
+use super::shape::{Kind, Need, Object, Variants};
 use super::suggest::usable;
 
 /// Returns the JSON Schema (2020-12) of a spec, for editors and other tools.
@@ -73,13 +73,8 @@ fn kind(kind: &'static Kind, defs: &mut Map<String, Value>) -> Value {
             "minProperties": min,
             "maxProperties": max,
         }),
-        Kind::Object(inner) => {
-            if !defs.contains_key(inner.name) {
-                let schema = object(inner, defs);
-                defs.insert(inner.name.to_owned(), schema);
-            }
-            json!({ "$ref": format!("#/$defs/{}", inner.name) })
-        }
+        Kind::Object(inner) => kind_of_object(inner, defs),
+        Kind::Variants(variants) => self::variants(variants, defs),
         Kind::OneOf { forms, .. } => {
             let forms: Vec<_> = forms.iter().map(|form| self::kind(form, defs)).collect();
             json!({ "anyOf": forms })
@@ -88,17 +83,42 @@ fn kind(kind: &'static Kind, defs: &mut Map<String, Value>) -> Value {
     }
 }
 
+/// Says the tag's words first, so that a wrong one is one error and not one for every variant.
+fn variants(variants: &'static Variants, defs: &mut Map<String, Value>) -> Value {
+    let mut cases = Vec::new();
+    for (word, inner) in variants.cases() {
+        let is_it = json!({ "properties": { variants.tag: { "const": word } }, "required": [variants.tag] });
+        cases.push(json!({ "if": is_it, "then": kind_of_object(inner, defs) }));
+    }
+    let schema = json!({
+        "type": "object",
+        "properties": { variants.tag: { "enum": variants.words.values } },
+        "required": [variants.tag],
+        "allOf": cases,
+    });
+    defs.insert(variants.name.to_owned(), schema);
+    json!({ "$ref": format!("#/$defs/{}", variants.name) })
+}
+
+fn kind_of_object(inner: &'static Object, defs: &mut Map<String, Value>) -> Value {
+    if !defs.contains_key(inner.name) {
+        let schema = object(inner, defs);
+        defs.insert(inner.name.to_owned(), schema);
+    }
+    json!({ "$ref": format!("#/$defs/{}", inner.name) })
+}
+
 /// Returns the reference of all fields as Markdown tables, one for each mapping; `docs/spec.md` holds it.
 #[must_use]
 pub fn reference() -> String {
     let mut text = String::new();
-    section(&SPEC, "", &mut text);
+    section(&SPEC, "", "", &mut text);
     text
 }
 
-/// Writes the table of `object`, and after it those of what stands in it.
-fn section(object: &'static Object, path: &str, text: &mut String) {
-    let title = if path.is_empty() { "The top level".to_owned() } else { format!("`{path}`") };
+/// Writes the table of `object`, and after it those of what stands in it; `when` says when it has this shape.
+fn section(object: &'static Object, path: &str, when: &str, text: &mut String) {
+    let title = if path.is_empty() { "The top level".to_owned() } else { format!("`{path}`{when}") };
     // Writing to a String cannot fail.
     let _ = writeln!(text, "### {title}\n\n| field | value | default | |\n|---|---|---|---|");
     for field in usable(object) {
@@ -108,18 +128,23 @@ fn section(object: &'static Object, path: &str, text: &mut String) {
     text.push('\n');
     for field in usable(object) {
         let path = super::read::join(path, field.name);
-        objects(&field.kind, &path, text);
+        objects(&field.kind, &path, when, text);
     }
 }
 
-fn objects(kind: &'static Kind, path: &str, text: &mut String) {
+fn objects(kind: &'static Kind, path: &str, when: &str, text: &mut String) {
     match kind {
         // `{ tags: {…} }` is said by the fields that take it.
-        Kind::Object(object) if object.fields.len() > 1 => section(object, path, text),
-        Kind::List { of, .. } => objects(of, &format!("{path}[]"), text),
-        Kind::OneOf { forms, .. } => forms.iter().for_each(|form| objects(form, path, text)),
+        Kind::Object(object) if object.fields.len() > 1 => section(object, path, when, text),
+        Kind::Variants(variants) => {
+            for (word, object) in variants.cases() {
+                section(object, path, &format!(", {word}"), text);
+            }
+        }
+        Kind::List { of, .. } => objects(of, &format!("{path}[]"), when, text),
+        Kind::Map { value, .. } => objects(value, &format!("{path}.NAME"), when, text),
+        Kind::OneOf { forms, .. } => forms.iter().for_each(|form| objects(form, path, when, text)),
         Kind::Object(_)
-        | Kind::Map { .. }
         | Kind::Boolean
         | Kind::Integer { .. }
         | Kind::Duration { .. }
@@ -144,7 +169,7 @@ fn value(kind: &Kind) -> String {
         Kind::Map { key, value, max, .. } => {
             format!("mapping of up to {max}: {} to {}", key.what, self::value(value))
         }
-        Kind::Object(_) => "mapping".to_owned(),
+        Kind::Object(_) | Kind::Variants(_) => "mapping".to_owned(),
         Kind::OneOf { what, .. } => (*what).to_owned(),
         Kind::Elsewhere(_) => String::new(),
     }

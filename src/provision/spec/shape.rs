@@ -3,8 +3,7 @@
 //! Each section says its fields once, in a table of [`Field`]s. What reads the YAML, the JSON Schema and the
 //! reference in `docs/spec.md` all go by those tables, so they cannot disagree.
 
-use super::problem::{Place, Refusal};
-use super::yaml::Entry;
+use super::problem::Refusal;
 
 /// A mapping with known fields.
 pub(super) struct Object {
@@ -12,12 +11,28 @@ pub(super) struct Object {
     pub(super) name: &'static str,
     pub(super) fields: &'static [Field],
     pub(super) need: Need,
-    /// Looks at the mapping first; one refusal at a field then stands for the whole of it.
-    pub(super) gate: Option<Gate>,
 }
 
-/// Finds the place, the field and the reason of a refusal.
-pub(super) type Gate = fn(&[Entry]) -> Option<(Place, &'static str, Refusal)>;
+/// A mapping whose fields depend on the word in one of them, its tag.
+pub(super) struct Variants {
+    /// What its name in the JSON Schema begins with.
+    pub(super) name: &'static str,
+    /// The field that decides.
+    pub(super) tag: &'static str,
+    /// The words that people write there.
+    pub(super) words: &'static Choice,
+    /// What a spec without the tag is told.
+    pub(super) hint: &'static str,
+    /// One for each of the words, in their order.
+    pub(super) objects: &'static [&'static Object],
+}
+
+impl Variants {
+    /// Yields the words, each with its object.
+    pub(super) fn cases(&self) -> impl Iterator<Item = (&'static str, &'static Object)> {
+        self.words.values.iter().copied().zip(self.objects.iter().copied())
+    }
+}
 
 /// Which of an object's fields must be given, besides those that are required on their own. The text is the hint
 /// for those that miss it.
@@ -81,6 +96,7 @@ pub(super) enum Kind {
         max: usize,
     },
     Object(&'static Object),
+    Variants(&'static Variants),
     /// One of several forms, told apart by what is written: the first whose kind it is.
     OneOf {
         what: &'static str,

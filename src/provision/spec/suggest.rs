@@ -67,6 +67,7 @@ fn home_of(name: &str, object: &'static Object, path: &str) -> Option<String> {
 fn objects_of(kind: &'static Kind) -> Box<dyn Iterator<Item = &'static Object>> {
     match kind {
         Kind::Object(object) => Box::new(std::iter::once(*object)),
+        Kind::Variants(variants) => Box::new(variants.objects.iter().copied()),
         Kind::List { of: kind, .. } | Kind::Map { value: kind, .. } => objects_of(kind),
         Kind::OneOf { forms, .. } => Box::new(forms.iter().flat_map(objects_of)),
         Kind::Boolean

@@ -18,6 +18,6 @@ pub(super) const FILTER: Kind =
 pub(super) static SELECTOR: Object = Object {
     name: "tag_selector",
     need: Need::Nothing,
-    gate: None,
+
     fields: &[Field::new("tags", FILTER, "All of these tags, key and value.").required()],
 };

@@ -156,7 +156,7 @@ fn tag_value(text: &str) -> Checked {
     tag_characters(text, "value")
 }
 
-fn id(text: &str, prefix: &str) -> Checked {
+pub(super) fn id(text: &str, prefix: &str) -> Checked {
     let digits = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-'));
     let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     match digits {

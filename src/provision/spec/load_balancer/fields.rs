@@ -1,220 +1,84 @@
-//! The fields of `load_balancer:`.
+//! `load_balancer:` by its type, and the fields that several types share.
 
-use crate::provision::spec::problem::{Place, Refusal};
-use crate::provision::spec::shape::{Choice, Field, Kind, Need, Object};
-use crate::provision::spec::yaml::{Content, Entry};
-use crate::provision::spec::{address, text};
+use crate::provision::spec::address;
+use crate::provision::spec::shape::{Choice, Field, Kind, Need, Object, Variants};
+use crate::provision::spec::text;
 
-/// The predefined policies of Classic load balancers, the newest first. AWS adds none any more.
-/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/elb-security-policy-table.html>
-static SSL_POLICIES: Choice = Choice {
-    values: &[
-        super::DEFAULT_SSL_POLICY,
-        "ELBSecurityPolicy-TLS-1-1-2017-01",
-        "ELBSecurityPolicy-2016-08",
-        "ELBSecurityPolicy-2015-05",
-        "ELBSecurityPolicy-2015-03",
-        "ELBSecurityPolicy-2015-02",
-        "ELBSecurityPolicy-2014-10",
-        "ELBSecurityPolicy-2014-01",
-        "ELBSecurityPolicy-2011-08",
+pub(in crate::provision::spec) static LOAD_BALANCER: Variants = Variants {
+    name: "load_balancer",
+    tag: "type",
+    words: &TYPES,
+    hint: "classic, application or network",
+    objects: &[
+        &super::classic::CLASSIC,
+        &super::application::APPLICATION,
+        &super::network::NETWORK_LOAD_BALANCER,
     ],
-    hints: &[(
-        "elbsecuritypolicy-tls13-1-2-2021-06",
-        "a Classic load balancer has no TLS 1.3; its strictest policy is ELBSecurityPolicy-TLS-1-2-2017-01",
-    )],
 };
 
-static PROTOCOL: Choice = Choice {
-    values: &["tcp", "ssl", "http", "https"],
+static TYPES: Choice = Choice {
+    values: &["classic", "application", "network"],
     hints: &[
-        ("tls", "a Classic load balancer calls it ssl"),
-        ("wss", "secure WebSockets need an ssl listener that forwards to tcp"),
-        ("ws", "WebSockets need a tcp listener that forwards to tcp"),
-        ("udp", "a Classic load balancer has no UDP"),
+        ("elb", "did you mean classic?"),
+        ("clb", "did you mean classic?"),
+        ("alb", "did you mean application?"),
+        ("nlb", "did you mean network?"),
+        ("gateway", "a Gateway load balancer carries packets for appliances, not visitors"),
     ],
 };
 
-static SCHEME: Choice = Choice {
+static SCHEMES: Choice = Choice {
     values: &["internet-facing", "internal"],
     hints: &[("public", "did you mean internet-facing?"), ("private", "did you mean internal?")],
 };
 
-const ONLY_CLASSIC: &str = "this version provisions classic load balancers only";
-
-static TYPE: Choice = Choice {
-    values: &["classic"],
-    hints: &[
-        ("elb", "did you mean classic?"),
-        ("alb", ONLY_CLASSIC),
-        ("nlb", ONLY_CLASSIC),
-        ("gateway", ONLY_CLASSIC),
-    ],
+static ADDRESS_TYPES: Choice = Choice {
+    values: &["ipv4", "dualstack"],
+    hints: &[("ipv6", "did you mean dualstack?"), ("dual-stack", "did you mean dualstack?")],
 };
 
-const PORT: Kind = Kind::Integer { min: 1, max: 65535 };
-const THRESHOLD: Kind = Kind::Integer { min: 2, max: 10 };
+pub(super) const PORT: Kind = Kind::Integer { min: 1, max: 65535 };
+pub(super) const THRESHOLD: Kind = Kind::Integer { min: 2, max: 10 };
 
-pub(in crate::provision::spec) static LOAD_BALANCER: Object = Object {
-    name: "load_balancer", need: Need::Nothing,
-    gate: Some(other_types),
-    fields: &[
-        Field::new("type", Kind::Choice(&TYPE), "`classic`; this version provisions no other type.").required(),
-        Field::new("name", Kind::Text(&text::LOAD_BALANCER), "Its name in AWS.").default("the stack"),
-        Field::new("scheme", Kind::Choice(&SCHEME), "`internet-facing` or `internal`.").default("internet-facing"),
-        Field::new(
-            "ip_address_type",
-            Kind::Choice(&Choice {
-                values: &["ipv4"],
-                hints: &[("dualstack", "in a VPC a Classic load balancer has IPv4 addresses alone")],
-            }),
-            "A Classic load balancer in a VPC is `ipv4`.",
-        )
-        .default("ipv4"),
-        Field::new(
-            "ingress",
-            Kind::List { of: &Kind::Text(&address::CIDR), min: 1, max: 60 },
-            "The CIDR blocks that its own security group admits to the listeners.",
-        )
-        .default("[0.0.0.0/0]"),
-        Field::new(
-            "idle_timeout",
-            Kind::Duration { min: 1, max: 4000 },
-            "How long a connection may be silent before it is closed.",
-        )
-        .default("1h"),
-        Field::new("cross_zone", Kind::Boolean, "Whether every node spreads over the instances of all zones.")
-            .default("true"),
-        Field::new(
-            "deletion_protection",
-            Kind::Boolean,
-            "A Classic load balancer has none, so it can only be `false`.",
-        )
-        .default("false"),
-        Field::new("access_logs", Kind::Object(&ACCESS_LOGS), "Access logs in S3.").default("none"),
-        Field::new(
-            "listeners",
-            Kind::List { of: &Kind::Object(&LISTENER), min: 1, max: 100 },
-            "What visitors connect to.",
-        )
-        .default("443 ssl → 80 tcp (with a certificate), 80 tcp → 80 tcp"),
-        Field::new(
-            "proxy_protocol",
-            Kind::OneOf {
-                what: "true, false or a list of instance ports",
-                forms: &[Kind::Boolean, Kind::List { of: &PORT, min: 1, max: 100 }],
-            },
-            "PROXY protocol v1: `true` for every instance port behind tcp and ssl listeners, or a list of instance ports.",
-        )
-        .default("true"),
-        Field::new(
-            "connection_draining",
-            Kind::OneOf {
-                what: "a duration or false",
-                forms: &[Kind::Boolean, Kind::Duration { min: 1, max: 3600 }],
-            },
-            "How long a deregistered instance keeps its connections, at most 1h; `false` cuts them at once.",
-        )
-        .default("5m"),
-        Field::new("health_check", Kind::Object(&HEALTH_CHECK), "How instances are checked."),
-        Field::new("target_groups", Kind::Elsewhere("target groups are for application and network load balancers"), ""),
-    ],
-};
+pub(super) const NAME: Field =
+    Field::new("name", Kind::Text(&text::LOAD_BALANCER), "Its name in AWS.").default("the stack");
 
-static LISTENER: Object = Object {
-    name: "listener",
+pub(super) const SCHEME: Field =
+    Field::new("scheme", Kind::Choice(&SCHEMES), "`internet-facing` or `internal`.")
+        .default("internet-facing");
+
+pub(super) const IP_ADDRESS_TYPE: Field = Field::new(
+    "ip_address_type",
+    Kind::Choice(&ADDRESS_TYPES),
+    "Which addresses visitors may use; `dualstack` needs subnets with IPv6.",
+)
+.default("ipv4");
+
+static CIDR: Kind = Kind::Text(&address::CIDR);
+
+pub(super) const INGRESS: Field = Field::new(
+    "ingress",
+    Kind::List { of: &CIDR, min: 1, max: 60 },
+    "The CIDR blocks that its own security group admits to the listeners.",
+);
+
+pub(super) const DELETION_PROTECTION: Field = Field::new(
+    "deletion_protection",
+    Kind::Boolean,
+    "Whether AWS refuses to delete it; `destroy` then says so.",
+)
+.default("false");
+
+pub(super) const LISTENER_PORT: Field =
+    Field::new("port", PORT, "The port that visitors connect to.").required();
+
+/// Logs of the types that have a bucket and a prefix alone.
+pub(super) static LOGS: Object = Object {
+    name: "logs",
     need: Need::Nothing,
-    gate: None,
-    fields: &[
-        Field::new("port", PORT, "The port that visitors connect to.").required(),
-        Field::new(
-            "protocol",
-            Kind::Choice(&PROTOCOL),
-            "What visitors speak; WebSockets need `ssl` or `tcp`.",
-        )
-        .required(),
-        Field::new("instance_port", PORT, "The port on the instances.").default("80"),
-        Field::new(
-            "instance_protocol",
-            Kind::Choice(&PROTOCOL),
-            "What the instances speak; of the same layer.",
-        )
-        .default("tcp behind tcp and ssl, http behind http and https"),
-        Field::new(
-            "ssl_policy",
-            Kind::Choice(&SSL_POLICIES),
-            "The predefined SSL policy; ssl and https only.",
-        )
-        .default(super::DEFAULT_SSL_POLICY),
-        Field::new("alpn_policy", Kind::Elsewhere("ALPN is for tls listeners of network load balancers"), ""),
-        Field::new("default_action", Kind::Elsewhere("actions are for application load balancers"), ""),
-        Field::new("rules", Kind::Elsewhere("rules are for application load balancers"), ""),
-        Field::new(
-            "target_group",
-            Kind::Elsewhere("target groups are for application and network load balancers"),
-            "",
-        ),
-    ],
-};
-
-static ACCESS_LOGS: Object = Object {
-    name: "access_logs",
-    need: Need::Nothing,
-    gate: None,
     fields: &[
         Field::new("bucket", Kind::Text(&text::BUCKET), "The S3 bucket.").required(),
         Field::new("prefix", Kind::Text(&text::KEY_PREFIX), "The prefix of the objects' keys.")
             .default("none"),
-        Field::new(
-            "interval",
-            Kind::Integer { min: 5, max: 60 },
-            "How often they are written: 5 or 60 minutes.",
-        )
-        .default("60"),
     ],
 };
-
-static HEALTH_CHECK: Object = Object {
-    name: "health_check",
-    need: Need::Nothing,
-    gate: None,
-    fields: &[
-        Field::new(
-            "target",
-            Kind::Text(&super::health_check::TARGET),
-            "`TCP:port`, `SSL:port`, `HTTP:port/path` or `HTTPS:port/path`.",
-        )
-        .default("the proxy's health port; with `proxy: false` the first instance port over TCP"),
-        Field::new("interval", Kind::Duration { min: 5, max: 300 }, "The time between two checks.")
-            .default("10s"),
-        Field::new(
-            "timeout",
-            Kind::Duration { min: 2, max: 60 },
-            "How long an answer may take; less than the interval.",
-        )
-        .default("5s"),
-        Field::new(
-            "healthy_threshold",
-            THRESHOLD,
-            "Successes in a row after which an instance is in service.",
-        )
-        .default("2"),
-        Field::new("unhealthy_threshold", THRESHOLD, "Failures in a row after which it is out of service.")
-            .default("3"),
-    ],
-};
-
-/// The other types have fields of their own: one clear refusal instead of one at each of them.
-fn other_types(entries: &[Entry]) -> Option<(Place, &'static str, Refusal)> {
-    entries.iter().find_map(|entry| match (&entry.key.content, &entry.value.content) {
-        (Content::Scalar { text: key, .. }, Content::Scalar { text, .. })
-            if key == "type" && matches!(text.as_str(), "application" | "network") =>
-        {
-            let refusal =
-                Refusal::new(format!("this version provisions classic load balancers only, not {text}"))
-                    .hint("write type: classic");
-            Some((entry.value.place, "type", refusal))
-        }
-        _ => None,
-    })
-}

@@ -1,6 +1,6 @@
 //! Reading `proxy:`, and what must hold between it and the load balancer in front of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::{AccessLog, Bind, Deploy, Proxy, Route, UrlScheme};
 use crate::provision::spec::Seconds;
 use crate::provision::spec::item::{Invalid, Item, Read, Value};
-use crate::provision::spec::load_balancer::Front;
+use crate::provision::spec::load_balancer::{Behind, Front};
 use crate::provision::spec::problem::{Problems, Refusal};
 
 const HEALTH: Bind = Bind { address: None, port: 8081 };
@@ -37,15 +37,13 @@ pub(in crate::provision::spec) fn decode(
     let given_listen = item.get("listen").map(|listen| listen_list(listen, problems)).transpose();
     let front = front?;
     let listen = given_listen?.unwrap_or_else(|| {
-        let mut ports: Vec<_> = front.listeners.iter().map(|listener| listener.instance_port).collect();
-        ports.sort_unstable();
-        ports.dedup();
-        ports.into_iter().map(|port| Bind { address: None, port }).collect()
+        front.instance_ports().into_iter().map(|port| Bind { address: None, port }).collect()
     });
     let fronted = super::fronted::Fronted { item, front, listen: &listen };
     let accept = fronted.accept(problems);
     let redirect_http = fronted.redirect_http(problems);
     let scheme_by_port = scheme_by_port(item, front);
+    let ping_interval = fronted.ping_interval(problems);
     let proxy = Proxy {
         health: health?,
         metrics: metrics?,
@@ -54,7 +52,9 @@ pub(in crate::provision::spec) fn decode(
         accept: accept?,
         trusted: trusted?,
         scheme_by_port: scheme_by_port?,
-        tunnel_idle: item.get("tunnel_idle").map(Item::as_seconds).transpose()?,
+        tunnel_idle: item.seconds("tunnel_idle", fronted.tunnel_idle())?,
+        ping_interval: ping_interval?,
+        keep_alive: item.seconds("keep_alive", fronted.keep_alive())?,
         header_timeout: item.get("header_timeout").map(Item::as_seconds).transpose()?,
         request_timeout: item.get("request_timeout").map(Item::as_seconds).transpose()?,
         drain: item.seconds("drain", DRAIN)?,
@@ -72,8 +72,25 @@ pub(in crate::provision::spec) fn decode(
     Ok(Some(proxy))
 }
 
-/// The health address alone, which the load balancer's default health check needs.
-pub(in crate::provision::spec) fn health(item: &Item) -> Read<Bind> {
+/// Where the proxy answers health checks.
+pub(in crate::provision::spec) const HEALTHZ: &str = "/healthz";
+
+/// What the load balancer's defaults depend on, read before the load balancer is.
+pub(in crate::provision::spec) fn behind(item: &Item) -> Read<Behind> {
+    if matches!(item.value, Value::Boolean(false)) {
+        return Ok(Behind::Unknown);
+    }
+    let listen = match item.get("listen").map(|listen| (listen, &listen.value)) {
+        None => None,
+        Some((_, Value::List(items))) => {
+            Some(items.iter().filter_map(|item| bind(item).ok()).map(|bind| bind.port).collect())
+        }
+        Some((one, _)) => bind(one).ok().map(|bind| BTreeSet::from([bind.port])),
+    };
+    Ok(Behind::Proxy { health: health(item)?, listen })
+}
+
+fn health(item: &Item) -> Read<Bind> {
     item.get("health").map_or(Ok(HEALTH), bind)
 }
 
@@ -142,7 +159,7 @@ fn route(item: &Item) -> Read<Route> {
 fn scheme_by_port(item: &Item, front: &Front) -> Read<BTreeMap<u16, UrlScheme>> {
     let scheme = |secure| if secure { UrlScheme::Https } else { UrlScheme::Http };
     match item.get("scheme_by_port") {
-        None => Ok(front.listeners.iter().map(|l| (l.port, scheme(l.protocol.is_secure()))).collect()),
+        None => Ok(front.listeners.iter().map(|l| (l.port, scheme(l.secure))).collect()),
         Some(map) => map
             .as_map()?
             .iter()

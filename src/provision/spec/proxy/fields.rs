@@ -16,7 +16,7 @@ static VIA: Choice = Choice { values: &["none", "ssm"], hints: &[] };
 pub(in crate::provision::spec) static PROXY: Object = Object {
     name: "proxy",
     need: Need::Nothing,
-    gate: None,
+
     fields: &[
         Field::new(
             "listen",
@@ -86,9 +86,24 @@ pub(in crate::provision::spec) static PROXY: Object = Object {
         Field::new(
             "tunnel_idle",
             Kind::Duration { min: 1, max: 30 * DAY },
-            "How long a tunnel may be silent.",
+            "How long a WebSocket, or an answer that streams, may be silent.",
         )
-        .default("the proxy's own"),
+        .default("5m more than the load balancer's idle timeout"),
+        Field::new(
+            "ping_interval",
+            Kind::OneOf {
+                what: "a duration or false",
+                forms: &[Kind::Boolean, Kind::Duration { min: 1, max: DAY }],
+            },
+            "Silence after which a WebSocket's client is sent a ping, so that nothing on the way forgets it; `false` for never.",
+        )
+        .default("a third of the load balancer's shortest idle timeout, at most 5m"),
+        Field::new(
+            "keep_alive",
+            Kind::Duration { min: 1, max: DAY },
+            "How long a connection may wait for its next request.",
+        )
+        .default("5m more than the load balancer's idle timeout"),
         Field::new(
             "header_timeout",
             Kind::Duration { min: 1, max: 600 },
@@ -123,7 +138,7 @@ pub(in crate::provision::spec) static PROXY: Object = Object {
 static ROUTE: Object = Object {
     name: "route",
     need: Need::Nothing,
-    gate: None,
+
     fields: &[
         Field::new(
             "path",
@@ -143,7 +158,7 @@ static ROUTE: Object = Object {
 static DEPLOY: Object = Object {
     name: "deploy",
     need: Need::Nothing,
-    gate: None,
+
     fields: &[
         Field::new("via", Kind::Choice(&VIA), "`none`: nothing is installed; `ssm`: by AWS Systems Manager.")
             .default("none"),

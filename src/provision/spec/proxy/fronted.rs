@@ -1,11 +1,11 @@
 //! What must hold between the proxy and the load balancer in front of it, and among the proxy's addresses.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Accept, Bind, Proxy};
-use crate::provision::spec::item::{Item, Read};
-use crate::provision::spec::load_balancer::Front;
+use crate::provision::spec::Seconds;
+use crate::provision::spec::item::{Item, Read, Value};
+use crate::provision::spec::load_balancer::{Front, Sends};
 use crate::provision::spec::problem::{Problems, Refusal};
 
 /// The proxy's section beside what stands in front of it.
@@ -19,23 +19,21 @@ impl Fronted<'_> {
     /// Resolves `accept:`; the proxy expects the same on all of its ports, so the load balancer must send the
     /// same to all of them.
     pub(super) fn accept(&self, problems: &mut Problems) -> Read<Accept> {
-        let reached: Vec<u16> = self
-            .listen
-            .iter()
-            .map(|bind| bind.port)
-            .filter(|port| self.front.listeners.iter().any(|listener| listener.instance_port == *port))
-            .collect();
+        let ports = self.front.instance_ports();
+        let reached: Vec<u16> =
+            self.listen.iter().map(|bind| bind.port).filter(|port| ports.contains(port)).collect();
         if reached.is_empty() {
-            let ports: BTreeSet<_> =
-                self.front.listeners.iter().map(|listener| listener.instance_port).collect();
-            let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
             let refusal =
-                Refusal::new("no listener of the load balancer forwards to a port that the proxy listens on")
-                    .hint(format!("its instance ports are {}", ports.join(", ")));
+                Refusal::new("no listener of the load balancer forwards to a port that the proxy listens on");
+            let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
+            let refusal = match ports.as_slice() {
+                [] => refusal.hint("write proxy: false"),
+                ports => refusal.hint(format!("its instance ports are {}", ports.join(", "))),
+            };
             self.item.at("listen").report(problems, refusal);
         }
         let (with, without): (Vec<u16>, Vec<u16>) =
-            reached.iter().partition(|port| self.front.proxy_protocol.contains(*port));
+            reached.iter().partition(|port| self.front.header.contains(*port));
         if let (Some(with), Some(without)) = (with.first(), without.first()) {
             let refusal = Refusal::new(format!(
                 "the load balancer sends a PROXY header to instance port {with} and none to {without}, \
@@ -44,7 +42,11 @@ impl Fronted<'_> {
             .hint("name the ports that the proxy serves in proxy.listen, all of one kind");
             self.item.at("listen").report(problems, refusal);
         }
-        let sent = if with.is_empty() { Accept::Off } else { Accept::V1 };
+        let (sent, version) = match (with.is_empty(), self.front.sends) {
+            (true, _) | (false, Sends::Forwarded) => (Accept::Off, "no PROXY header"),
+            (false, Sends::V1) => (Accept::V1, "a PROXY header of version 1"),
+            (false, Sends::V2) => (Accept::V2, "a PROXY header of version 2"),
+        };
         let Some(asked) = self.item.text("accept")? else { return Ok(sent) };
         let accept = match asked {
             "v1" => Accept::V1,
@@ -52,13 +54,16 @@ impl Fronted<'_> {
             "any" => Accept::Any,
             _ => Accept::Off,
         };
-        let fits =
-            matches!((sent, accept), (Accept::Off, Accept::Off) | (Accept::V1, Accept::V1 | Accept::Any));
+        let fits = accept == sent || (accept == Accept::Any && sent != Accept::Off);
         if !fits && !reached.is_empty() {
-            let sends = if with.is_empty() { "no PROXY header" } else { "a PROXY header of version 1" };
-            let refusal =
-                Refusal::new(format!("the load balancer sends {sends}, with {asked} every connection fails"))
-                    .hint("remove accept, or change load_balancer.proxy_protocol");
+            let hint = match self.front.sends {
+                Sends::Forwarded => "remove accept: the visitor's address is in X-Forwarded-For",
+                Sends::V1 | Sends::V2 => "remove accept, or change load_balancer.proxy_protocol",
+            };
+            let refusal = Refusal::new(format!(
+                "the load balancer sends {version}, with {asked} every connection fails"
+            ))
+            .hint(hint);
             self.item.at("accept").report(problems, refusal);
         }
         Ok(accept)
@@ -66,14 +71,14 @@ impl Fronted<'_> {
 
     /// Resolves `redirect_http:`, which needs somewhere to redirect to and a way to tell who came in where.
     pub(super) fn redirect_http(&self, problems: &mut Problems) -> Read<bool> {
-        let secure = self.front.listeners.iter().any(|listener| listener.protocol.is_secure());
-        let tells = self
-            .front
-            .listeners
-            .iter()
-            .all(|l| l.protocol.is_http() || self.front.proxy_protocol.contains(&l.instance_port));
+        let listeners = &self.front.listeners;
+        let secure = listeners.iter().any(|listener| listener.secure);
+        let tells = listeners.iter().all(|l| l.http || l.instance_ports.is_subset(&self.front.header));
+        // Where the load balancer redirects by itself nobody comes to the proxy over plain http.
+        let needed = listeners.iter().any(|l| !l.secure && !l.instance_ports.is_empty())
+            || self.front.sends != Sends::Forwarded;
         let asked = self.item.get("redirect_http");
-        let redirect = asked.map_or(Ok(secure && tells), Item::as_boolean)?;
+        let redirect = asked.map_or(Ok(secure && tells && needed), Item::as_boolean)?;
         if let Some(item) = asked.filter(|_| redirect) {
             if !secure {
                 let refusal = Refusal::new("the load balancer has no ssl or https listener to redirect to")
@@ -89,7 +94,47 @@ impl Fronted<'_> {
         }
         Ok(redirect)
     }
+
+    /// Resolves `ping_interval:`, which must come before the load balancer cuts what is silent.
+    pub(super) fn ping_interval(&self, problems: &mut Problems) -> Read<Option<Seconds>> {
+        let shortest = self.front.listeners.iter().map(|listener| listener.idle).min();
+        let by_default = shortest.map(|idle| Seconds((idle.get() / 3).clamp(1, MAX_PING.get())));
+        match self.item.get("ping_interval").map(|item| (item, &item.value)) {
+            None | Some((_, Value::Boolean(true))) => Ok(by_default),
+            Some((_, Value::Boolean(false))) => Ok(None),
+            Some((item, _)) => {
+                let interval = item.as_seconds()?;
+                if let Some(idle) = shortest.filter(|idle| interval >= *idle) {
+                    let refusal = Refusal::new(format!(
+                        "the load balancer closes what is silent for {idle}, before a ping"
+                    ));
+                    let hint = "write less than that, or remove it for the default";
+                    item.report(problems, refusal.hint(hint));
+                }
+                Ok(Some(interval))
+            }
+        }
+    }
+
+    /// Longer than the load balancer keeps a silent tunnel, so that it is never the proxy that cuts.
+    pub(super) fn tunnel_idle(&self) -> Seconds {
+        Seconds(self.longest_idle().get().saturating_add(300))
+    }
+
+    /// Longer than the load balancer keeps a silent connection to the proxy: otherwise it may send a request into
+    /// one that the proxy is closing, and answer the visitor 502.
+    pub(super) fn keep_alive(&self) -> Seconds {
+        Seconds(self.longest_idle().get().saturating_add(300))
+    }
+
+    fn longest_idle(&self) -> Seconds {
+        self.front.listeners.iter().map(|listener| listener.idle).max().unwrap_or(Seconds(3600))
+    }
 }
+
+/// NAT gateways and the connection tracking of newer instances forget what is silent for 350 seconds.
+/// <https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html>
+const MAX_PING: Seconds = Seconds(300);
 
 /// Checks that the proxy's own addresses do not clash, and that no route leads back into it.
 pub(super) fn check_addresses(item: &Item, proxy: &Proxy, problems: &mut Problems) {

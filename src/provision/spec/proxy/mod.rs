@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
-pub(super) use decode::{decode, health};
+pub(super) use decode::{HEALTHZ, behind, decode};
 pub(super) use fields::PROXY;
 
 use super::Seconds;
@@ -35,8 +35,13 @@ pub struct Proxy {
     pub trusted: Vec<IpNet>,
     /// The scheme a visitor used, by the load balancer's port.
     pub scheme_by_port: BTreeMap<u16, UrlScheme>,
-    /// How long a tunnel may be silent.
-    pub tunnel_idle: Option<Seconds>,
+    /// How long a tunnel may be silent; by default longer than the load balancer lets it be.
+    pub tunnel_idle: Seconds,
+    /// Silence after which a tunnel's client is sent a ping, less than the load balancer's idle timeout; `None`
+    /// for never.
+    pub ping_interval: Option<Seconds>,
+    /// How long a connection waits for its next request; by default longer than the load balancer keeps it.
+    pub keep_alive: Seconds,
     /// How long a request's head may take.
     pub header_timeout: Option<Seconds>,
     /// How long an upstream may take to answer.
