@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant as Deadline, timeout};
 
+use super::client::{ClientIo, NoHead};
 use super::exchange::{self, Outcome};
 use super::handover::{Passed, PassedIdle, Visit, detach};
 use super::plan::{self, Forward, Plan};
@@ -21,12 +22,7 @@ use crate::proxy::config::{Accept, Limits};
 use crate::proxy::http::{HeadError, Scanner};
 use crate::proxy::observe::{Counter, Reject};
 use crate::proxy::proxy_protocol::{self, Addresses, DecodeError, Origin, Versions};
-use crate::proxy::stream::{SCRATCH, Stream, poll_read_with};
-
-/// How long a client may take to hang up after an answer that ends the connection.
-const LINGER: Duration = Duration::from_secs(2);
-/// How much it may still send meanwhile.
-const LINGER_BYTES: usize = 256 * 1024;
+use crate::proxy::stream::Stream;
 
 /// Counts a connection in and out.
 pub(super) struct Place {
@@ -60,49 +56,9 @@ impl Drop for Place {
     }
 }
 
-/// A client's connection and what was read from it but not used yet.
-pub(super) struct ClientIo {
-    pub(super) stream: Stream,
-    pub(super) input: Vec<u8>,
-    /// Whether there was a request on it.
-    served: bool,
-}
-
-impl ClientIo {
-    /// Reads once; 0 is the end.
-    async fn fill(&mut self) -> io::Result<usize> {
-        let Self { stream, input, .. } = self;
-        std::future::poll_fn(|context| {
-            poll_read_with(stream, context, SCRATCH, |_, bytes| {
-                input.extend_from_slice(bytes);
-                bytes.len()
-            })
-        })
-        .await
-    }
-
-    /// Ends the connection so that the client can still read what was sent before.
-    async fn linger(&mut self) {
-        if self.stream.shutdown().await.is_err() {
-            return;
-        }
-        let drained = async {
-            let mut dropped = 0;
-            while dropped < LINGER_BYTES {
-                match self.fill().await {
-                    Ok(0) | Err(_) => break,
-                    Ok(count) => dropped += count,
-                }
-                self.input.clear();
-            }
-        };
-        let _ = timeout(LINGER, drained).await;
-    }
-}
-
 /// Serves a connection to its end, or until a tunnel takes it over.
 pub(super) async fn serve(stream: Stream, peer: SocketAddr, place: Place) {
-    let mut client = ClientIo { stream, input: Vec::new(), served: false };
+    let mut client = ClientIo::new(stream, false);
     let mut place = place;
     let peer = canonical(peer);
     let Some(visitor) = admit(&mut client, peer, &place.worker).await else { return };
@@ -134,23 +90,19 @@ async fn admit(client: &mut ClientIo, peer: SocketAddr, worker: &Worker) -> Opti
         worker.reject(Reject::Untrusted, peer, "the peer is not in `trusted`");
         return None;
     }
-    let header = timeout(live.config.limits.header_timeout, read_proxy_header(client, versions)).await;
-    let header = match header {
-        Ok(Ok(header)) => header,
-        Ok(Err(None)) => {
+    let limit = live.config.limits.header_timeout;
+    let header = match read_proxy_header(client, versions, limit).await {
+        Ok(header) => header,
+        Err(NoHeader::Empty) => {
             // A connection with nothing on it is a health check of the load balancer's.
             worker.metrics.add(Counter::ConnectionsEmpty, 1);
             return None;
         }
-        Ok(Err(Some(error))) => {
+        Err(NoHeader::Refused(error)) => {
             worker.reject(Reject::ProxyHeader, peer, error);
             return None;
         }
-        Err(_) if client.input.is_empty() => {
-            worker.metrics.add(Counter::ConnectionsEmpty, 1);
-            return None;
-        }
-        Err(_) => {
+        Err(NoHeader::TimedOut) => {
             worker.reject(Reject::ProxyHeaderTimeout, peer, "the PROXY header did not end in time");
             return None;
         }
@@ -166,34 +118,37 @@ async fn admit(client: &mut ClientIo, peer: SocketAddr, worker: &Worker) -> Opti
     Some(Visitor::new(pair, vpc_endpoint, &live.config))
 }
 
-/// `Err(None)` when the connection ended before its first byte.
+/// Why there is no PROXY header.
+enum NoHeader {
+    /// Nothing came at all.
+    Empty,
+    /// It stopped midway.
+    TimedOut,
+    /// It is malformed, or something else.
+    Refused(DecodeError),
+}
+
 async fn read_proxy_header(
     client: &mut ClientIo,
     versions: Versions,
-) -> Result<proxy_protocol::Header, Option<DecodeError>> {
+    limit: Duration,
+) -> Result<proxy_protocol::Header, NoHeader> {
+    let deadline = Deadline::now() + limit;
     loop {
-        if let Some(decoded) = proxy_protocol::decode(&client.input, versions)? {
+        if let Some(decoded) = proxy_protocol::decode(&client.input, versions).map_err(NoHeader::Refused)? {
             client.input.drain(..decoded.consumed);
             return Ok(decoded.header);
         }
-        match client.fill().await {
-            Ok(0) | Err(_) if client.input.is_empty() => return Err(None),
-            Ok(0) | Err(_) => return Err(Some(DecodeError::Missing)),
-            Ok(_) => {}
+        if !client.input.is_empty() {
+            client.stream.acknowledge();
+        }
+        match client.fill_before(deadline).await {
+            Some(Ok(1..)) => {}
+            _ if client.input.is_empty() => return Err(NoHeader::Empty),
+            Some(Ok(0) | Err(_)) => return Err(NoHeader::Refused(DecodeError::Missing)),
+            None => return Err(NoHeader::TimedOut),
         }
     }
-}
-
-/// Why no further request is read.
-enum NoHead {
-    /// The client ended, or was silent for too long between requests.
-    Over,
-    /// The proxy drains or hands over, and no byte of a request has come.
-    Ending,
-    /// The head stopped midway.
-    TimedOut,
-    /// The head is malformed or too large.
-    Refused(HeadError),
 }
 
 async fn requests(mut client: ClientIo, peer: SocketAddr, visitor: &Visitor, place: Place) {
@@ -292,7 +247,7 @@ pub(super) fn resume(worker: &Arc<Worker>, idle: PassedIdle) {
     }
     let pair = Addresses { source: visit.source, destination: visit.destination };
     let visitor = Visitor::new(pair, visit.vpc_endpoint, &worker.shared.live().config);
-    let client = ClientIo { stream: Stream::Tcp(stream), input: Vec::new(), served: visit.served };
+    let client = ClientIo::new(Stream::Tcp(stream), visit.served);
     tokio::spawn(async move { requests(client, visit.peer, &visitor, place).await });
 }
 
@@ -309,16 +264,7 @@ async fn read_head(
     wait: Duration,
 ) -> Result<usize, NoHead> {
     if client.input.is_empty() {
-        let mut phase = worker.shared.phase.subscribe();
-        tokio::select! {
-            biased;
-            filled = client.fill() => match filled {
-                Ok(0) | Err(_) => return Err(NoHead::Over),
-                Ok(_) => {}
-            },
-            _ = phase.wait_for(|phase| *phase != Phase::Serving) => return Err(NoHead::Ending),
-            () = tokio::time::sleep(wait) => return Err(NoHead::Over),
-        }
+        client.begin(worker, wait).await?;
     }
     let mut scanner = Scanner::default();
     let mut blank_seen = false;
@@ -337,18 +283,18 @@ async fn read_head(
     if let Some(length) = look(&mut client.input)? {
         return Ok(length);
     }
-    let rest = async {
-        loop {
-            match client.fill().await {
-                Ok(0) | Err(_) => return Err(NoHead::Over),
-                Ok(_) => {}
-            }
-            if let Some(length) = look(&mut client.input)? {
-                return Ok(length);
-            }
+    client.stream.acknowledge();
+    let deadline = Deadline::now() + limits.header_timeout;
+    loop {
+        match client.fill_before(deadline).await {
+            None => return Err(NoHead::TimedOut),
+            Some(Ok(0) | Err(_)) => return Err(NoHead::Over),
+            Some(Ok(_)) => {}
         }
-    };
-    timeout(limits.header_timeout, rest).await.unwrap_or(Err(NoHead::TimedOut))
+        if let Some(length) = look(&mut client.input)? {
+            return Ok(length);
+        }
+    }
 }
 
 async fn refuse_head(client: &mut ClientIo, worker: &Worker, visitor: &Visitor, error: HeadError) {

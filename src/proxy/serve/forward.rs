@@ -1,7 +1,6 @@
 //! The heads that are sent on: hop-by-hop fields out, the visitor's address in. Pure.
 
-use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::io::Write as _;
 
 use super::visitor::Visitor;
 use crate::proxy::config::Config;
@@ -24,12 +23,16 @@ enum Fate {
 pub fn rewrite_request(head: &[u8], connection: Addresses, config: &Config) -> Result<Vec<u8>, HeadError> {
     let request = Request::parse(head)?;
     let websocket = http::wants_websocket(&request)?.is_some();
-    Ok(request_head(&request, &Visitor::new(connection, None, config), websocket))
+    Ok(request_head(Vec::new(), &request, &Visitor::new(connection, None, config), websocket))
 }
 
-/// The request head for the backend.
-pub(super) fn request_head(request: &Request<'_>, visitor: &Visitor, websocket: bool) -> Vec<u8> {
-    let mut out = Vec::with_capacity(1024);
+/// The request head for the backend, after what is in `out`.
+pub(super) fn request_head(
+    mut out: Vec<u8>,
+    request: &Request<'_>,
+    visitor: &Visitor,
+    websocket: bool,
+) -> Vec<u8> {
     put(&mut out, &[request.method_name.as_bytes(), b" ", request.target.as_bytes(), b" HTTP/1.1\r\n"]);
     // HTTP/1.0 may come without Host; a backend that speaks 1.1 needs one, and empty says "unknown".
     put(&mut out, &[b"Host: ", request.host.unwrap_or_default().as_bytes(), b"\r\n"]);
@@ -66,6 +69,8 @@ pub(super) struct Asked<'a> {
     pub(super) version: Version,
     pub(super) keep_alive: bool,
     pub(super) hsts: Option<&'a str>,
+    /// How much will be written with the head at once.
+    pub(super) room: usize,
 }
 
 /// The head of a final answer, for the client.
@@ -73,7 +78,7 @@ pub(super) fn answer(response: &Response<'_>, asked: Asked<'_>) -> Result<Answer
     let body = response.body(asked.method)?;
     let unchunk = body == BodyLength::Chunked && asked.version == Version::Http10;
     let client_keeps = asked.keep_alive && body != BodyLength::UntilClose && !unchunk;
-    let mut head = status_line(response);
+    let mut head = status_line(response, asked.room);
     let nominated = nominated(&response.fields);
     let mut hsts = asked.hsts;
     // Where there is no body, the length is about the one that GET would have had.
@@ -106,7 +111,7 @@ pub(super) fn answer(response: &Response<'_>, asked: Asked<'_>) -> Result<Answer
 
 /// The head of an interim answer (1xx), for the client; with `websocket` the one that opens a tunnel.
 pub(super) fn interim(response: &Response<'_>, websocket: bool) -> Vec<u8> {
-    let mut head = status_line(response);
+    let mut head = status_line(response, 1024);
     let nominated = nominated(&response.fields);
     for field in response.fields.iter() {
         if response_fate(field) == Fate::Keep && !is_nominated(&nominated, field) {
@@ -120,9 +125,11 @@ pub(super) fn interim(response: &Response<'_>, websocket: bool) -> Vec<u8> {
     head
 }
 
-fn status_line(response: &Response<'_>) -> Vec<u8> {
-    let mut head = Vec::with_capacity(1024);
-    put(&mut head, &[b"HTTP/1.1 ", response.status.to_string().as_bytes(), b" ", response.reason, b"\r\n"]);
+fn status_line(response: &Response<'_>, room: usize) -> Vec<u8> {
+    let mut head = Vec::with_capacity(room);
+    let digit = |by: u16| b'0' + u8::try_from(response.status / by % 10).unwrap_or(0);
+    let status = [digit(100), digit(10), digit(1)];
+    put(&mut head, &[b"HTTP/1.1 ", &status, b" ", response.reason, b"\r\n"]);
     head
 }
 
@@ -136,7 +143,8 @@ fn frame(out: &mut Vec<u8>, body: BodyLength, say_zero: bool) {
     match body {
         BodyLength::Exact(0) if !say_zero => {}
         BodyLength::Exact(length) => {
-            put(out, &[b"Content-Length: ", length.to_string().as_bytes(), b"\r\n"]);
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, "Content-Length: {length}\r\n");
         }
         BodyLength::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         BodyLength::UntilClose => {}
@@ -144,25 +152,15 @@ fn frame(out: &mut Vec<u8>, body: BodyLength, say_zero: bool) {
 }
 
 fn forwarded(out: &mut Vec<u8>, request: &Request<'_>, visitor: &Visitor) {
-    let ip = visitor.address.ip();
-    let (scheme, port) = (visitor.scheme_name(), visitor.port);
-    let mut text = format!(
-        "X-Forwarded-For: {ip}\r\nX-Real-IP: {ip}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Port: {port}\r\n"
-    );
-    // Writing to a String cannot fail.
-    let _ = match ip {
-        IpAddr::V4(ip) => write!(text, "Forwarded: for={ip};proto={scheme}"),
-        IpAddr::V6(ip) => write!(text, "Forwarded: for=\"[{ip}]\";proto={scheme}"),
-    };
-    if let Some(host) = request.host {
-        let quote = if is_token(host.as_bytes()) { "" } else { "\"" };
-        let _ = write!(text, ";host={quote}{host}{quote}\r\nX-Forwarded-Host: {host}");
+    out.extend_from_slice(visitor.told().as_bytes());
+    if let Some(host) = request.host.map(str::as_bytes) {
+        let quote: &[u8] = if is_token(host) { b"" } else { b"\"" };
+        put(out, &[b";host=", quote, host, quote, b"\r\nX-Forwarded-Host: ", host]);
     }
-    text.push_str("\r\n");
+    out.extend_from_slice(b"\r\n");
     if let Some(id) = &visitor.vpc_endpoint {
-        let _ = write!(text, "X-Amzn-Vpce-Id: {id}\r\n");
+        put(out, &[b"X-Amzn-Vpce-Id: ", id.as_bytes(), b"\r\n"]);
     }
-    out.extend_from_slice(text.as_bytes());
 }
 
 /// The fields that `Connection` names.
@@ -235,21 +233,20 @@ fn alike(name: &[u8], lower: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::proxy::config::Scheme;
+    use crate::proxy::proxy_protocol::Addresses;
 
     fn visitor() -> Visitor {
-        Visitor {
-            address: "192.0.2.1:50000".parse().unwrap(),
+        let pair = Addresses {
+            source: "192.0.2.1:50000".parse().unwrap(),
             destination: "198.51.100.2:443".parse().unwrap(),
-            scheme: Some(Scheme::Https),
-            port: 443,
-            vpc_endpoint: None,
-        }
+        };
+        Visitor::over(pair, Some(Scheme::Https), None)
     }
 
     fn sent(fields: &str) -> String {
         let head = format!("GET /a HTTP/1.1\r\nHost: example.com:8443\r\n{fields}\r\n");
         let request = Request::parse(head.as_bytes()).unwrap();
-        String::from_utf8(request_head(&request, &visitor(), false)).unwrap()
+        String::from_utf8(request_head(Vec::new(), &request, &visitor(), false)).unwrap()
     }
 
     const OURS: &str = "X-Forwarded-For: 192.0.2.1\r\nX-Real-IP: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n\
@@ -277,7 +274,7 @@ mod tests {
     fn an_answer_is_framed_anew() {
         let parse = |head: &str, method, version, keep_alive| {
             let response = Response::parse(head.as_bytes()).map(|response| {
-                let asked = Asked { method, version, keep_alive, hsts: Some("max-age=1") };
+                let asked = Asked { method, version, keep_alive, hsts: Some("max-age=1"), room: 0 };
                 answer(&response, asked).map(|answer| String::from_utf8(answer.head).unwrap())
             });
             response.unwrap().unwrap()

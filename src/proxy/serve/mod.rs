@@ -4,17 +4,18 @@
 
 mod admin;
 mod bind;
+mod client;
 mod connection;
 mod exchange;
 mod forward;
 mod handover;
+mod patience;
 mod plan;
 mod pump;
 mod reply;
 mod state;
 mod upgraded;
 mod visitor;
-mod watchdog;
 mod worker;
 
 use std::future::Future;

@@ -28,9 +28,12 @@ pub(super) enum Plan {
 
 /// A request on its way to a backend.
 pub(super) struct Forward {
+    /// What configuration it is answered by.
+    pub(super) live: Arc<Live>,
+    /// What the backend gets first: a PROXY header, where it wants one, and the head.
     pub(super) head: Vec<u8>,
-    /// The PROXY header that the backend gets first; such a connection serves one client only.
-    pub(super) preface: Option<Vec<u8>>,
+    /// The backend's connection serves this client only.
+    pub(super) own_connection: bool,
     pub(super) group: Arc<Group>,
     pub(super) method: Method,
     pub(super) version: Version,
@@ -38,12 +41,13 @@ pub(super) struct Forward {
     pub(super) keep_alive: bool,
     /// What `Sec-WebSocket-Accept` must be, if this asks for a tunnel.
     pub(super) websocket: Option<String>,
-    pub(super) hsts: Option<String>,
+    /// Whether the visitor came over https, so that the answer may say HSTS.
+    pub(super) secure: bool,
     pub(super) client: SocketAddr,
     pub(super) entry: Option<Box<Entry>>,
 }
 
-pub(super) fn plan(head: &[u8], live: &Live, visitor: &Visitor, peer: SocketAddr, log: bool) -> Plan {
+pub(super) fn plan(head: &[u8], live: &Arc<Live>, visitor: &Visitor, peer: SocketAddr, log: bool) -> Plan {
     match judge(head, live, visitor, peer, log) {
         Ok(plan) => plan,
         Err(error) => Plan::Refuse(error),
@@ -52,7 +56,7 @@ pub(super) fn plan(head: &[u8], live: &Live, visitor: &Visitor, peer: SocketAddr
 
 fn judge(
     head: &[u8],
-    live: &Live,
+    live: &Arc<Live>,
     visitor: &Visitor,
     peer: SocketAddr,
     log: bool,
@@ -75,17 +79,19 @@ fn judge(
         Some(UpstreamHeader::V1) => Some(encode_v1(Some(&pair))),
         Some(UpstreamHeader::V2) => encode_v2(&Origin::Proxied(pair), &[], false),
     };
-    let hsts = config.hsts.clone().filter(|_| visitor.scheme == Some(Scheme::Https));
+    let own_connection = preface.is_some();
+    let room = preface.unwrap_or_else(|| Vec::with_capacity(head.len() + 512));
     Ok(Plan::Forward(Box::new(Forward {
-        head: forward::request_head(&request, visitor, key.is_some()),
-        preface,
+        live: Arc::clone(live),
+        head: forward::request_head(room, &request, visitor, key.is_some()),
+        own_connection,
         group: Arc::clone(&found.group),
         method: request.method,
         version: request.version,
         body: request.body,
         keep_alive: request.keep_alive,
         websocket: key.map(http::accept_for),
-        hsts,
+        secure: visitor.scheme == Some(Scheme::Https),
         client: visitor.address,
         entry: log.then(|| Box::new(entry(&request, visitor))),
     })))

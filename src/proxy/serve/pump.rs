@@ -10,12 +10,15 @@ use crate::proxy::stream::{SCRATCH, Stream, poll_read_with, poll_write_some};
 const READS_A_WAKE: u32 = 16;
 /// Bytes read before that are sent together with the head.
 const JOINED: usize = 16 * 1024;
+/// Memory that stays while more of a body is waited for.
+const KEPT: usize = 4 * 1024;
 
 /// A head followed by a body.
 #[derive(Debug)]
 pub(super) struct Pump {
     framing: Framing,
     unchunk: bool,
+    /// What is written, from `at` on; a head stays until there is more to write, in case it is sent again.
     pending: Vec<u8>,
     at: usize,
     /// Body bytes taken from the source.
@@ -56,7 +59,27 @@ impl Pump {
 
     /// Whether it is the source that is waited for, not the receiver.
     pub(super) fn waits_for_source(&self) -> bool {
-        self.pending.is_empty() && !self.source_done
+        self.rest().is_empty() && !self.source_done
+    }
+
+    /// The head, to be sent once more; only while no byte of the body was taken.
+    pub(super) fn into_head(self) -> Vec<u8> {
+        self.pending
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.pending.get(self.at..).unwrap_or_default()
+    }
+
+    /// Forgets what was written, so that more can be put behind the rest.
+    fn make_room(&mut self) {
+        if self.at == self.pending.len() {
+            if self.pending.capacity() > KEPT {
+                self.pending = Vec::new();
+            }
+            self.pending.clear();
+            self.at = 0;
+        }
     }
 
     /// Moves what can be moved; ready when all of the body is written.
@@ -70,7 +93,7 @@ impl Pump {
         sink: &mut Stream,
     ) -> Poll<Result<(), PumpError>> {
         for _ in 0..READS_A_WAKE {
-            if !early.is_empty() && !self.source_done && self.pending.len() < JOINED {
+            if !early.is_empty() && !self.source_done && self.rest().len() < JOINED {
                 let used = self.feed(early).map_err(|_| PumpError::Malformed)?;
                 early.drain(..used);
                 if early.is_empty() {
@@ -129,9 +152,12 @@ impl Pump {
         }
         // Straight from the thread's buffer; only what the receiver does not take is copied.
         self.account(bytes.len());
+        self.make_room();
         let sent = poll_write_some(sink, context, bytes).map_err(|_| PumpError::Sink)?;
         self.written += sent as u64;
-        self.pending.extend_from_slice(bytes.get(sent..).unwrap_or_default());
+        if let Some(left) = bytes.get(sent..).filter(|left| !left.is_empty()) {
+            self.pending.extend_from_slice(left);
+        }
         Ok(())
     }
 
@@ -145,6 +171,7 @@ impl Pump {
 
     /// Takes body bytes from `input` into `pending`; returns how many were the body's.
     fn feed(&mut self, input: &[u8]) -> Result<usize, ChunkError> {
+        self.make_room();
         let decoder = match &mut self.framing {
             Framing::Exact(left) => {
                 let count = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
@@ -190,17 +217,18 @@ impl Pump {
     }
 
     fn flush(&mut self, context: &mut Context<'_>, sink: &mut Stream) -> io::Result<bool> {
-        if self.pending.is_empty() {
+        if self.rest().is_empty() {
             return Ok(true);
         }
-        let sent = poll_write_some(sink, context, self.pending.get(self.at..).unwrap_or_default())?;
+        let sent = poll_write_some(sink, context, self.rest())?;
         self.written += sent as u64;
         self.at += sent;
         if self.at < self.pending.len() {
             return Ok(false);
         }
-        self.pending = Vec::new();
-        self.at = 0;
+        if self.taken > 0 {
+            self.make_room();
+        }
         Ok(true)
     }
 }

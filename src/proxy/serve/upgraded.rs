@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use super::connection::{ClientIo, Place};
+use super::client::ClientIo;
+use super::connection::Place;
 use super::handover::{Passed, PassedTunnel, Passport};
 use super::state::Worker;
 use crate::proxy::observe::{Counter, Entry, TunnelEntry};

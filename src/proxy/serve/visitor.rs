@@ -21,18 +21,45 @@ pub(super) struct Visitor {
     pub(super) port: u16,
     /// The AWS VPC endpoint that the client came through.
     pub(super) vpc_endpoint: Option<String>,
+    /// What backends are told of all this, which is the same for each of a connection's requests.
+    told: String,
 }
 
 impl Visitor {
     pub(super) fn new(pair: Addresses, vpc_endpoint: Option<String>, config: &Config) -> Self {
-        let port = pair.destination.port();
-        Self {
+        let scheme = config.scheme_by_port.get(&pair.destination.port()).copied();
+        Self::over(pair, scheme, vpc_endpoint)
+    }
+
+    /// A visitor that used that scheme.
+    pub(super) fn over(pair: Addresses, scheme: Option<Scheme>, vpc_endpoint: Option<String>) -> Self {
+        let mut visitor = Self {
             address: canonical(pair.source),
             destination: canonical(pair.destination),
-            scheme: config.scheme_by_port.get(&port).copied(),
-            port,
+            scheme,
+            port: pair.destination.port(),
             vpc_endpoint,
-        }
+            told: String::new(),
+        };
+        visitor.told = visitor.tell();
+        visitor
+    }
+
+    /// The fields about the visitor alone; the last, `Forwarded`, is left open for the host.
+    pub(super) fn told(&self) -> &str {
+        &self.told
+    }
+
+    fn tell(&self) -> String {
+        let (ip, scheme, port) = (self.address.ip(), self.scheme_name(), self.port);
+        let node = match ip {
+            IpAddr::V4(ip) => format!("for={ip}"),
+            IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
+        };
+        format!(
+            "X-Forwarded-For: {ip}\r\nX-Real-IP: {ip}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Port: {port}\r\n\
+             Forwarded: {node};proto={scheme}"
+        )
     }
 
     /// What an ALB says of its client; only the right-most address is the ALB's own word.
@@ -53,6 +80,7 @@ impl Visitor {
         if let Some(port) = last("x-forwarded-port").and_then(|port| port.parse().ok()) {
             visitor.port = port;
         }
+        visitor.told = visitor.tell();
         visitor
     }
 

@@ -16,13 +16,17 @@ use crate::proxy::stream::Stream;
 /// How long an answer of the resolver is used.
 const NAME_LIFETIME: Duration = Duration::from_secs(10);
 
-/// What is kept in the kernel for a peer that does not read, each way; the kernel doubles it.
+/// What the kernel takes in of a connection before it is read; the kernel doubles it.
 ///
-/// Uncapped, a stalled client holds tens of MiB, since the kernel grows the buffers of a fast sender.
-const KERNEL_BUFFER: u32 = 192 * 1024;
+/// Uncapped, a peer behind a stalled one holds tens of MiB, since the kernel grows the buffers of a fast sender. Less
+/// than this, and a message of 256 KiB costs a fifth more, as it no longer fits the window.
+const UNREAD: u32 = 144 * 1024;
 
-/// What a client's socket may hold unsent, beyond what is in flight. Less than the send buffer, so that what a slow
-/// client gets is fresh (a drain's Close frame waits behind no more than this), and two reads' worth, so that a fast
+/// What the kernel takes for a client before it is acknowledged; the kernel doubles it.
+const UNACKNOWLEDGED: u32 = 192 * 1024;
+
+/// What a socket may hold unsent, beyond what is in flight. Less than the send buffer, so that what a slow
+/// peer gets is fresh (a drain's Close frame waits behind no more than this), and two reads' worth, so that a fast
 /// one never waits for the proxy.
 const UNSENT: u32 = 128 * 1024;
 
@@ -136,8 +140,11 @@ async fn tcp(address: SocketAddr) -> io::Result<Stream> {
 fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_nodelay(true)?;
-    socket.set_recv_buffer_size(KERNEL_BUFFER)?;
-    socket.set_send_buffer_size(KERNEL_BUFFER)?;
+    socket.set_recv_buffer_size(UNREAD)?;
+    let options = SockRef::from(&socket);
+    options.set_tcp_notsent_lowat(UNSENT)?;
+    // The request goes out at once and acknowledges the backend's SYN on its way.
+    options.set_tcp_quickack(false)?;
     Ok(socket)
 }
 
@@ -152,10 +159,12 @@ fn another_loopback() -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 1, high, low)), 0)
 }
 
-/// Caps what the kernel keeps for accepted connections; they inherit it from their listener.
+/// Caps what the kernel keeps for accepted connections, which inherit their listener's options.
 pub fn cap_kernel_buffers(listener: &SockRef<'_>) -> io::Result<()> {
-    listener.set_recv_buffer_size(KERNEL_BUFFER as usize)?;
-    listener.set_send_buffer_size(KERNEL_BUFFER as usize)?;
+    listener.set_recv_buffer_size(UNREAD as usize)?;
+    listener.set_send_buffer_size(UNACKNOWLEDGED as usize)?;
     listener.set_tcp_notsent_lowat(UNSENT)?;
+    // The PROXY header and the request come at once, and the answer acknowledges them on its way.
+    listener.set_tcp_quickack(false)?;
     listener.set_tcp_nodelay(true)
 }

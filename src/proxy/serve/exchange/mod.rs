@@ -9,7 +9,7 @@ use std::time::Instant;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
-use super::connection::ClientIo;
+use super::client::ClientIo;
 use super::plan::Forward;
 use super::pump::Pump;
 use super::reply::Reply;
@@ -57,7 +57,7 @@ pub(super) async fn run(
     forward: Forward,
     started: Instant,
 ) -> Outcome {
-    let limits = worker.shared.live().config.limits;
+    let limits = forward.live.config.limits;
     let mut exchange = Exchange { client, worker, forward, limits, started };
     if exchange.forward.websocket.is_some()
         && limits.max_tunnels.is_some_and(|most| worker.open_tunnels() >= most)
@@ -76,18 +76,15 @@ impl Exchange<'_> {
                 Ok(backend) => backend,
                 Err(outcome) => return outcome,
             };
-            let mut head = Vec::new();
-            if let Some(preface) = &self.forward.preface {
-                head.extend_from_slice(preface);
-            }
-            head.extend_from_slice(&self.forward.head);
+            let head = std::mem::take(&mut self.forward.head);
             let mut request = Pump::new(head, self.forward.body, false);
             let mut sent = Sent::No;
             match self.answer(&mut backend, &mut request, &mut sent).await {
-                Event::Head(length) => return self.relay(backend, request, sent, length).await,
+                Event::Answer(answer) => return self.relay(backend, request, sent, answer).await,
                 // A kept connection that the backend closed meanwhile: nothing was done with the request.
                 Event::Hangup if backend.reused && backend.input.is_empty() && self.may_repeat(&request) => {
                     self.worker.metrics.add(Counter::Retries, 1);
+                    self.forward.head = request.into_head();
                     fresh_only = true;
                 }
                 Event::Hangup => {
@@ -133,7 +130,7 @@ impl Exchange<'_> {
         let mut last = None;
         while let Some(upstream) = self.forward.group.choose(tried) {
             let in_use = InUse::new(&upstream);
-            let own_only = self.forward.preface.is_some() || self.forward.websocket.is_some();
+            let own_only = self.forward.own_connection || self.forward.websocket.is_some();
             if !fresh_only
                 && !own_only
                 && let Some(stream) = self.worker.pool.take(&upstream)
@@ -181,7 +178,7 @@ impl Exchange<'_> {
         if self.forward.websocket.is_some() {
             self.worker.metrics.add(Counter::HandshakesRefused, 1);
         }
-        let reason_header = self.worker.shared.live().config.reason_header;
+        let reason_header = self.forward.live.config.reason_header;
         // Without a body there is nothing left of the request, so the connection can go on.
         let keep = self.forward.keep_alive
             && self.forward.body == BodyLength::Exact(0)

@@ -3,17 +3,19 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::super::connection::ClientIo;
+use super::super::client::ClientIo;
 use super::super::forward::{self, Answer, Asked};
+use super::super::patience::Watchdog;
 use super::super::pump::Pump;
 use super::super::upgraded::Upgraded;
-use super::super::watchdog::Watchdog;
 use super::{Backend, Exchange, Outcome, Sent};
 use crate::proxy::http::{HeadError, Response};
-use crate::proxy::observe::{Counter, Reject};
+use crate::proxy::observe::Counter;
 use crate::proxy::stream::Transport as _;
 
-enum Judged {
+/// An answer that may be sent on.
+pub(super) enum Judged {
+    /// Head and body for the client.
     Answer(Answer),
     /// The 101 for the client.
     Tunnel(Vec<u8>),
@@ -26,23 +28,13 @@ impl Exchange<'_> {
         mut backend: Backend,
         mut request: Pump,
         sent: Sent,
-        length: usize,
+        answer: Judged,
     ) -> Outcome {
         backend.in_use.upstream().succeeded();
         self.worker.metrics.upstream_latency(self.started.elapsed());
         if let Some(entry) = &mut self.forward.entry {
             entry.upstream = Some(backend.in_use.upstream().address.to_string());
         }
-        let head = backend.input.get(..length).unwrap_or_default();
-        let answer = Response::parse(head).and_then(|response| self.judge(&response));
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => {
-                let detail = format!("{}: {error}", backend.in_use.upstream().address);
-                return self.fail(Reject::UpstreamBroken, 502, "upstream_malformed", detail).await;
-            }
-        };
-        backend.input.drain(..length);
         let answer = match answer {
             Judged::Tunnel(head) => return self.open_tunnel(backend, &head).await,
             Judged::Answer(answer) => answer,
@@ -65,7 +57,7 @@ impl Exchange<'_> {
         if sent == Sent::Whole
             && answer.upstream_keeps
             && backend.input.is_empty()
-            && self.forward.preface.is_none()
+            && !self.forward.own_connection
         {
             self.worker.pool.put(backend.in_use.upstream(), backend.stream);
         }
@@ -75,7 +67,8 @@ impl Exchange<'_> {
         }
     }
 
-    fn judge(&self, response: &Response<'_>) -> Result<Judged, HeadError> {
+    /// What the client may see of an answer that came with `ready` bytes.
+    pub(super) fn judge(&self, response: &Response<'_>, ready: usize) -> Result<Judged, HeadError> {
         if response.status == 101 {
             let fields = &response.fields;
             let accepted = fields.only("sec-websocket-accept")?;
@@ -91,7 +84,8 @@ impl Exchange<'_> {
             method: self.forward.method,
             version: self.forward.version,
             keep_alive: self.forward.keep_alive && !self.worker.shared.is_draining(),
-            hsts: self.forward.hsts.as_deref(),
+            hsts: self.forward.live.config.hsts.as_deref().filter(|_| self.forward.secure),
+            room: ready + 128,
         };
         forward::answer(response, asked).map(Judged::Answer)
     }
@@ -120,9 +114,10 @@ impl Exchange<'_> {
         response: &mut Pump,
     ) -> bool {
         let mut stalled = Watchdog::new(self.limits.request_timeout);
+        let mut hurried = false;
         let mut silent = Watchdog::new(self.limits.tunnel_idle.max(self.limits.request_timeout));
         poll_fn(|context| {
-            let ClientIo { stream, input, .. } = &mut *self.client;
+            let ClientIo { stream, input, patience, .. } = &mut *self.client;
             if *sent == Sent::No {
                 match request.poll(context, stream, input, &mut backend.stream) {
                     Poll::Pending => {}
@@ -134,13 +129,16 @@ impl Exchange<'_> {
                 Poll::Ready(outcome) => return Poll::Ready(outcome.is_ok()),
                 Poll::Pending => {}
             }
+            if !backend.reused && !std::mem::replace(&mut hurried, true) {
+                backend.stream.acknowledge();
+            }
             // A backend may think for long in the midst of its answer (an event stream), a client that
             // does not read may not.
             let progress = request.written + response.written + response.taken;
             let over = if response.waits_for_source() {
-                silent.poll(context, progress)
+                silent.poll(context, patience, progress)
             } else {
-                stalled.poll(context, progress)
+                stalled.poll(context, patience, progress)
             };
             over.map(|()| false)
         })
