@@ -34,6 +34,16 @@ pub(super) struct Way {
     pub(super) source: Ipv4Addr,
     /// Whether they are spoken to with TLS.
     pub(super) secure: bool,
+    /// What requests are sent by.
+    pub(super) protocol: Protocol,
+}
+
+/// A version of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    /// Without an upgrade before it.
+    Http2,
 }
 
 /// Connects to a target.

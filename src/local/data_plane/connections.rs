@@ -47,10 +47,11 @@ impl Connections {
         Self { started: Instant::now(), now: AtomicU32::new(0), lots: Mutex::default() }
     }
 
-    /// Adds a connection, until the registration is dropped.
-    pub(super) fn register(&self, front: &Front, target: &Target) -> Registration {
+    /// Adds a connection, until the registration is dropped. `expelled` as in [`Tenure`], as of now.
+    pub(super) fn register(&self, front: &Front, target: &Target, expelled: bool) -> Registration {
         let mut lots = self.lots.lock().unwrap_or_else(PoisonError::into_inner);
         let lot = lots.entry((front.clone(), target.clone())).or_default();
+        lot.expelled.get_or_insert(expelled);
         // A new registry's clock stands at the beginning; nothing is in it that could be ended.
         let never = Limits { idle: u32::MAX, ping: None, ping_backend: false };
         lot.registry.advance(self.now.load(Ordering::Relaxed), never);

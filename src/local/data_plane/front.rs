@@ -35,6 +35,8 @@ pub(super) enum Family {
         is_secure: bool,
         instance_port: u16,
     },
+    /// An Application one, with the listener's ARN.
+    Application { listener: String, is_secure: bool },
     /// A Network one, with the listener's ARN.
     Network { listener: String, is_secure: bool },
 }
@@ -58,7 +60,9 @@ impl Front {
     /// Whether clients begin with a TLS handshake.
     pub(super) fn is_secure(&self) -> bool {
         match self.family {
-            Family::Classic { is_secure, .. } | Family::Network { is_secure, .. } => is_secure,
+            Family::Classic { is_secure, .. }
+            | Family::Application { is_secure, .. }
+            | Family::Network { is_secure, .. } => is_secure,
         }
     }
 }
@@ -131,8 +135,12 @@ fn v2(region: &str, load_balancer: &elbv2::LoadBalancer) -> impl Iterator<Item =
             (Kind::Network, Protocol::Tcp | Protocol::Tls | Protocol::TcpUdp) => {
                 Family::Network { listener: arn, is_secure }
             }
+            (Kind::Application, Protocol::Http | Protocol::Https) => {
+                Family::Application { listener: arn, is_secure }
+            }
             // Datagrams are not carried.
-            (Kind::Network, Protocol::Udp | Protocol::Http | Protocol::Https) | (Kind::Application, _) => {
+            (Kind::Network, Protocol::Udp | Protocol::Http | Protocol::Https)
+            | (Kind::Application, Protocol::Tcp | Protocol::Tls | Protocol::Udp | Protocol::TcpUdp) => {
                 return None;
             }
         };

@@ -20,7 +20,8 @@ pub(super) struct Member {
     pub(super) target: Target,
     /// None if it is in every zone.
     zone: Option<String>,
-    #[expect(dead_code, reason = "slow start follows")]
+    /// Whether it gets traffic for that, and not for lack of others.
+    pub(super) healthy: bool,
     /// Since when its checks have passed, if they decide.
     pub(super) healthy_since: Option<Instant>,
 }
@@ -67,6 +68,7 @@ pub(super) fn members(
                 address: SocketAddr::new(IpAddr::V4(place.address?), port),
             },
             zone: place.zone.map(str::to_owned),
+            healthy: *state == TargetState::Healthy,
             healthy_since: inner.health.healthy_since(&front.region, group, target),
         })
     };

@@ -16,7 +16,8 @@ use super::http::pool::Pool;
 use super::link::Link;
 use super::refusal::Refusal;
 use super::tls::{self, Handshake};
-use super::{Plane, classic, network};
+use super::turns::Turns;
+use super::{Plane, application, classic, network};
 use crate::local::account::Inner;
 use crate::proxy::stream::Transport as _;
 
@@ -31,7 +32,9 @@ const BACKLOG: u32 = 1024;
 pub(super) struct Shared {
     /// Whose turn it is.
     pub(super) turn: AtomicUsize,
-    /// Connections to instances that carry one request after the other.
+    /// The same by what takes turns, where rules decide that.
+    pub(super) turns: Turns,
+    /// Connections to targets that carry one request after the other.
     pub(super) pool: Pool,
     tls: tls::Cache,
 }
@@ -120,6 +123,7 @@ async fn serve_client(
     match client.front.family {
         Family::Classic { is_http: true, .. } => classic::serve_http(client).await,
         Family::Classic { is_http: false, .. } => classic::serve_bytes(client).await,
+        Family::Application { .. } => application::serve(client).await,
         Family::Network { .. } => network::serve(client).await,
     }
 }
@@ -128,6 +132,7 @@ async fn serve_client(
 fn enter(inner: &Inner, front: &Front, client: IpAddr) -> Result<Option<tls::Terms>, Refusal> {
     match front.family {
         Family::Classic { .. } => classic::enter(inner, front, client),
+        Family::Application { .. } => application::enter(inner, front, client),
         Family::Network { .. } => network::enter(inner, front, client),
     }
 }

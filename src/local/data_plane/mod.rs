@@ -5,6 +5,7 @@
 //! connection, and none disturbs those that are open. Health is decided elsewhere.
 
 mod access_log;
+mod application;
 mod backend;
 mod classic;
 mod connections;
@@ -17,6 +18,7 @@ mod listener;
 mod network;
 mod refusal;
 mod tls;
+mod turns;
 mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,6 +77,7 @@ impl Plane {
         let inner = &*self.account.lock();
         self.connections.tick(|front, target| match front.family {
             Family::Classic { .. } => classic::tenure(inner, front, target),
+            Family::Application { .. } => application::tenure(inner, front, target),
             Family::Network { .. } => network::tenure(inner, front, target),
         });
     }

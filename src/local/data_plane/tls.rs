@@ -48,7 +48,6 @@ pub(super) struct Terms {
 }
 
 /// What a handshake agreed on.
-#[expect(dead_code, reason = "access logs of other load balancers follow")]
 #[derive(Clone, Debug)]
 pub(super) struct Handshake {
     /// AWS's name of the suite.

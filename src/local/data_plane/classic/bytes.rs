@@ -33,7 +33,7 @@ pub(in crate::local::data_plane) async fn serve(client: Client) {
             return;
         }
     }
-    let registration = client.plane.connections.register(&client.front, &target);
+    let registration = client.plane.connections.register(&client.front, &target, false);
     let (from_backend, to_client) = (backend.marks(), client.link.marks());
     let ended = Relay::new(client.link, backend, Vec::new(), Vec::new(), registration).await;
     (record.received, record.sent) = (ended.up, ended.down);

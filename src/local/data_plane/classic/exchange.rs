@@ -39,7 +39,7 @@ pub(super) async fn answer(visit: &Visit, request: Request<Incoming>) -> Respons
     let response = answered.unwrap_or_else(Failure::response);
     let backend = record.times.answered.map_or(0, |_| response.status().as_u16());
     record.statuses = Some((response.status().as_u16(), backend));
-    response.map(|body| ResponseBody::new(body, activity, record))
+    response.map(|body| ResponseBody::new(body, activity, Some(record), None))
 }
 
 /// The request for the log, with its target in full.
@@ -159,7 +159,7 @@ impl Failure {
             Self::BadGateway => (StatusCode::BAD_GATEWAY, "Bad Gateway"),
             Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "GATEWAY_TIMEOUT"),
         };
-        let mut response = Response::new(Carried::Nothing);
+        let mut response = Response::new(Carried::Own(None));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));

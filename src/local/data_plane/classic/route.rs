@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::terms::terms;
 use crate::local::account::Inner;
 use crate::local::admission::{self, Balancer};
-use crate::local::data_plane::backend::{Target, Way};
+use crate::local::data_plane::backend::{Protocol, Target, Way};
 use crate::local::data_plane::connections::Tenure;
 use crate::local::data_plane::front::Front;
 use crate::local::data_plane::refusal::Refusal;
@@ -72,7 +72,11 @@ impl Route {
             Some(Target { group: String::new(), id: id.clone(), port: listener.instance_port, address })
         };
         Ok(Self {
-            way: Way { source: load_balancer.address, secure: listener.instance_protocol.is_secure() },
+            way: Way {
+                source: load_balancer.address,
+                secure: listener.instance_protocol.is_secure(),
+                protocol: Protocol::Http1,
+            },
             proxy_protocol: has_proxy_protocol(load_balancer, port),
             targets: load_balancer.instances.iter().filter_map(target).collect(),
             idle_timeout: Duration::from_secs(load_balancer.attributes.idle_timeout.into()),

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
+use super::occupancy::Busy;
 use super::pool::Lease;
 use crate::local::data_plane::access_log::Record;
 
@@ -84,19 +85,19 @@ impl Body for RequestBody {
 /// Why a response's body ends early.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::local::data_plane) enum BodyError {
-    /// The instance's connection failed.
-    #[error("the instance's response was cut short")]
+    /// The target's connection failed.
+    #[error("the target's response was cut short")]
     Instance(#[from] hyper::Error),
     /// Nothing came for the idle timeout.
-    #[error("the instance's response stood still for the idle timeout")]
+    #[error("the target's response stood still for the idle timeout")]
     Idle,
 }
 
-/// What a response carries: an instance's body, or nothing.
+/// What a response carries: a target's body, or the load balancer's.
 pub(in crate::local::data_plane) enum Carried {
-    /// The load balancer's own answer.
-    Nothing,
-    /// An instance's.
+    /// The load balancer's own answer, until it has gone.
+    Own(Option<Bytes>),
+    /// A target's.
     Body {
         incoming: Incoming,
         idle: Duration,
@@ -127,8 +128,12 @@ impl Body for Carried {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Self::Body { incoming, idle, timer, lease } = self.get_mut() else {
-            return Poll::Ready(None);
+        let (incoming, idle, timer, lease) = match self.get_mut() {
+            Self::Own(body) => {
+                let body = body.take().filter(|body| !body.is_empty());
+                return Poll::Ready(body.map(|body| Ok(Frame::data(body))));
+            }
+            Self::Body { incoming, idle, timer, lease } => (incoming, idle, timer, lease),
         };
         match Pin::new(&mut *incoming).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -154,14 +159,14 @@ impl Body for Carried {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Nothing => true,
+            Self::Own(body) => body.as_ref().is_none_or(Bytes::is_empty),
             Self::Body { incoming, .. } => incoming.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Nothing => SizeHint::with_exact(0),
+            Self::Own(body) => SizeHint::with_exact(body.as_ref().map_or(0, Bytes::len) as u64),
             Self::Body { incoming, .. } => incoming.size_hint(),
         }
     }
@@ -171,22 +176,34 @@ impl Body for Carried {
 pub(in crate::local::data_plane) struct ResponseBody {
     carried: Carried,
     request: Activity,
-    record: Record,
+    /// None where something else ends it.
+    record: Option<Record>,
+    /// The request is under way as long as its response.
+    _busy: Option<Busy>,
 }
 
 impl ResponseBody {
-    pub(in crate::local::data_plane) fn new(carried: Carried, request: Activity, mut record: Record) -> Self {
-        if record.times.answered.is_some() {
+    pub(in crate::local::data_plane) fn new(
+        carried: Carried,
+        request: Activity,
+        mut record: Option<Record>,
+        busy: Option<Busy>,
+    ) -> Self {
+        if let Some(record) = &mut record
+            && record.times.answered.is_some()
+        {
             record.times.returned = Some(Instant::now());
         }
-        Self { carried, request, record }
+        Self { carried, request, record, _busy: busy }
     }
 }
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
         // Its own drop comes next, and writes it.
-        self.record.received = self.request.bytes();
+        if let Some(record) = &mut self.record {
+            record.received += self.request.bytes();
+        }
     }
 }
 
@@ -199,8 +216,10 @@ impl Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut self.carried).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            self.record.sent += length(frame);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(record) = &mut self.record
+        {
+            record.sent += length(frame);
         }
         polled
     }

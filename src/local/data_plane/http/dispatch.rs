@@ -27,7 +27,7 @@ pub(in crate::local::data_plane) async fn send(
     idle_timeout: Duration,
 ) -> Result<Response<Incoming>, Unsent> {
     let Some(sender) = lease.sender() else { return Err(Unsent::Broken) };
-    let mut response = std::pin::pin!(sender.try_send_request(request));
+    let mut response = std::pin::pin!(sender.send(request));
     loop {
         let deadline = activity.last() + idle_timeout;
         tokio::select! {

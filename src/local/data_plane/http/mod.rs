@@ -5,6 +5,7 @@
 pub(super) mod body;
 pub(super) mod dispatch;
 pub(super) mod header;
+pub(super) mod occupancy;
 pub(super) mod pool;
 
 use std::net::SocketAddr;

@@ -5,12 +5,14 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::Instant;
 
 use super::body::RequestBody;
-use crate::local::data_plane::backend::{self, Target, Way};
+use crate::local::data_plane::backend::{self, Protocol, Target, Way};
 
 /// How many idle connections a target keeps at most.
 const MOST_IDLE: usize = 64;
@@ -28,8 +30,15 @@ struct Lot {
 #[derive(Debug)]
 struct Idle {
     way: Way,
-    sender: SendRequest<RequestBody>,
+    sender: Sender,
     since: Instant,
+}
+
+/// A connection, by its version of HTTP. One of HTTP/2 carries one request at a time, too.
+#[derive(Debug)]
+pub(in crate::local::data_plane) enum Sender {
+    Http1(http1::SendRequest<RequestBody>),
+    Http2(http2::SendRequest<RequestBody>),
 }
 
 /// A connection for one exchange, counted as outstanding until it is dropped.
@@ -38,7 +47,7 @@ pub(in crate::local::data_plane) struct Lease {
     pool: Pool,
     target: Target,
     way: Way,
-    sender: Option<SendRequest<RequestBody>>,
+    sender: Option<Sender>,
 }
 
 /// A connection, and whether it was used before.
@@ -85,28 +94,62 @@ impl Pool {
 }
 
 impl Lot {
-    fn take(&mut self, way: Way, idle_timeout: Duration) -> Option<SendRequest<RequestBody>> {
+    fn take(&mut self, way: Way, idle_timeout: Duration) -> Option<Sender> {
         self.idle
             .retain(|idle| idle.way == way && idle.sender.is_ready() && idle.since.elapsed() < idle_timeout);
         self.idle.pop().map(|idle| idle.sender)
     }
 }
 
-async fn connect(way: Way, target: &Target) -> io::Result<SendRequest<RequestBody>> {
-    let link = backend::connect(way, target).await?;
-    let (sender, connection) = http1::Builder::new()
-        .preserve_header_case(true)
-        .title_case_headers(true)
-        .handshake(TokioIo::new(link))
-        .await
-        .map_err(io::Error::other)?;
-    // Ends when the sender is dropped, with the lease or the pool that has it.
-    tokio::spawn(connection);
-    Ok(sender)
+async fn connect(way: Way, target: &Target) -> io::Result<Sender> {
+    let link = TokioIo::new(backend::connect(way, target).await?);
+    // Connections end when their senders are dropped, with the lease or the pool that has it.
+    match way.protocol {
+        Protocol::Http1 => {
+            let mut builder = http1::Builder::new();
+            let builder = builder.preserve_header_case(true).title_case_headers(true);
+            let (sender, connection) = builder.handshake(link).await.map_err(io::Error::other)?;
+            tokio::spawn(connection.with_upgrades());
+            Ok(Sender::Http1(sender))
+        }
+        Protocol::Http2 => {
+            let builder = http2::Builder::new(TokioExecutor::new());
+            let (sender, connection) = builder.handshake(link).await.map_err(io::Error::other)?;
+            tokio::spawn(connection);
+            Ok(Sender::Http2(sender))
+        }
+    }
+}
+
+impl Sender {
+    /// Sends a request, which comes back where nothing of it went out.
+    pub(in crate::local::data_plane) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        match self {
+            Self::Http1(sender) => sender.try_send_request(request).await,
+            Self::Http2(sender) => sender.try_send_request(request).await,
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_ready(),
+            Self::Http2(sender) => sender.is_ready(),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_closed(),
+            Self::Http2(sender) => sender.is_closed(),
+        }
+    }
 }
 
 impl Lease {
-    pub(in crate::local::data_plane) fn sender(&mut self) -> Option<&mut SendRequest<RequestBody>> {
+    pub(in crate::local::data_plane) fn sender(&mut self) -> Option<&mut Sender> {
         self.sender.as_mut()
     }
 

@@ -8,7 +8,9 @@ use std::sync::atomic::Ordering;
 
 use self::route::Route;
 pub(super) use self::route::{enter, tenure};
+use super::access_log::Record;
 use super::backend::{self, Target};
+use super::group::Member;
 use super::listener::Client;
 use crate::local::proxy_header;
 use crate::proxy::stream::Transport as _;
@@ -22,7 +24,7 @@ pub(super) async fn serve(client: Client) {
     // A listener that is gone takes this task along.
     let Ok(route) = route else { return };
     let (name, port) = (&client.front.name, client.front.port);
-    let Some(target) = choose(&route, client.address.ip(), turn) else {
+    let Some(Member { target, healthy, .. }) = choose(&route, client.address.ip(), turn) else {
         client.plane.say(format!(
             "load balancer {name} closes a connection to port {port}: there is no target that a rule lets it reach"
         ));
@@ -42,20 +44,30 @@ pub(super) async fn serve(client: Client) {
         // With the client's first bytes, and not before.
         backend.begin_with(proxy_header::of_client(client.address, client.destination));
     }
-    let registration = client.plane.connections.register(&client.front, target);
-    Relay::new(client.link, backend, Vec::new(), Vec::new(), registration).await;
+    let registration = client.plane.connections.register(&client.front, target, !healthy);
+    // Only connections with TLS are logged.
+    let handshake = client.handshake.as_ref();
+    let mut record =
+        handshake.map(|agreed| Record::new(&client.plane, &client.front, client.address, Some(agreed)));
+    if let Some(record) = &mut record {
+        record.destination = Some(client.destination);
+    }
+    let ended = Relay::new(client.link, backend, Vec::new(), Vec::new(), registration).await;
+    if let Some(record) = &mut record {
+        (record.received, record.sent) = (ended.up, ended.down);
+    }
 }
 
 /// Whose turn it is; or, with stickiness, always the same one for a client as long as that one is there.
-fn choose(route: &Route, client: IpAddr, turn: usize) -> Option<&Target> {
-    let targets = &route.targets;
+fn choose(route: &Route, client: IpAddr, turn: usize) -> Option<&Member> {
+    let members = &route.members;
     if route.sticky {
         // The one with the highest draw, so that others leaving or coming seldom changes it.
-        return targets.iter().max_by_key(|target| {
+        return members.iter().max_by_key(|Member { target, .. }| {
             let mut hasher = DefaultHasher::new();
             (client, &target.id, target.port).hash(&mut hasher);
             hasher.finish()
         });
     }
-    targets.get((turn / route.nodes) % targets.len().max(1))
+    members.get((turn / route.nodes) % members.len().max(1))
 }

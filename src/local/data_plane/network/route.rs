@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::local::account::Inner;
 use crate::local::admission::Balancer;
-use crate::local::data_plane::backend::{Target, Way};
+use crate::local::data_plane::backend::{Protocol, Target, Way};
 use crate::local::data_plane::connections::Tenure;
 use crate::local::data_plane::entrance::{self, Found};
 use crate::local::data_plane::front::{Family, Front};
-use crate::local::data_plane::group::{crosses_zones, in_one_zone, members};
+use crate::local::data_plane::group::{Member, crosses_zones, in_one_zone, members};
 use crate::local::data_plane::refusal::Refusal;
 use crate::local::data_plane::tls::Terms;
 use crate::local::data_plane::weights::pick;
@@ -29,13 +29,13 @@ pub(super) struct Route {
     pub(super) sticky: bool,
     /// How many nodes take turns before a target's next turn comes.
     pub(super) nodes: usize,
-    pub(super) targets: Vec<Target>,
+    pub(super) members: Vec<Member>,
 }
 
 fn find<'a>(inner: &'a Inner, front: &Front) -> Result<Found<'a>, Refusal> {
     match &front.family {
         Family::Network { listener, .. } => entrance::find(inner, front, listener),
-        Family::Classic { .. } => Err(Refusal::Gone),
+        Family::Classic { .. } | Family::Application { .. } => Err(Refusal::Gone),
     }
 }
 
@@ -73,11 +73,15 @@ impl Route {
             (members, nodes) = in_one_zone(found, members, turn);
         }
         Ok(Self {
-            way: Way { source: kept.unwrap_or(load_balancer.address), secure: group.protocol.is_secure() },
+            way: Way {
+                source: kept.unwrap_or(load_balancer.address),
+                secure: group.protocol.is_secure(),
+                protocol: Protocol::Http1,
+            },
             proxy_protocol: group.attributes.flag("proxy_protocol_v2.enabled"),
             sticky: group.attributes.flag("stickiness.enabled"),
             nodes,
-            targets: members.into_iter().map(|member| member.target).collect(),
+            members,
         })
     }
 }
