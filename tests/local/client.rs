@@ -128,6 +128,7 @@ pub(crate) struct Query {
 }
 
 pub(crate) const ELB: Query = Query { scope: "elasticloadbalancing", version: "2012-06-01" };
+pub(crate) const ELBV2: Query = Query { scope: "elasticloadbalancing", version: "2015-12-01" };
 pub(crate) const EC2: Query = Query { scope: "ec2", version: "2016-11-15" };
 
 /// An Authorization header with that credential scope; nobody checks the signature.

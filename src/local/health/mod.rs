@@ -20,7 +20,6 @@ use self::record::Record;
 use super::account::{Account, Settings};
 use super::state::State;
 
-#[allow(unused_imports, reason = "the operation that words it follows")]
 pub(crate) use self::group::{TargetHealth, TargetState};
 pub(crate) use self::record::Verdict;
 

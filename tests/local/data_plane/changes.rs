@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use super::rig::{OFFSET, Rig, eventually, free_port, tls, within};
 
 /// Sends a byte each way.
-async fn echoes<A, B>(client: &mut A, served: &mut B)
+pub(super) async fn echoes<A, B>(client: &mut A, served: &mut B)
 where
     A: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     B: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,

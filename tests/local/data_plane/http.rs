@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use super::rig::{Instance, Rig, tls, within};
 
 /// Reads a head, up to and with its blank line, in lower case.
-async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
+pub(super) async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(within(stream.read_u8()).await.unwrap());
@@ -16,19 +16,19 @@ async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     String::from_utf8(head).unwrap().to_lowercase()
 }
 
-async fn send(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
+pub(super) async fn send(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
     stream.write_all(text.as_bytes()).await.unwrap();
     stream.flush().await.unwrap();
 }
 
 /// Answers the next request on a connection, with a body.
-async fn respond(served: &mut TcpStream, body: &str) -> String {
+pub(super) async fn respond(served: &mut TcpStream, body: &str) -> String {
     let request = head(served).await;
     send(served, &format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
     request
 }
 
-async fn body(stream: &mut (impl AsyncRead + Unpin), expected: &str) {
+pub(super) async fn body(stream: &mut (impl AsyncRead + Unpin), expected: &str) {
     let mut body = vec![0; expected.len()];
     within(stream.read_exact(&mut body)).await.unwrap();
     assert_eq!(String::from_utf8(body).unwrap(), expected);

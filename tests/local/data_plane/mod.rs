@@ -1,8 +1,12 @@
 //! The traffic of the local AWS's load balancers, with real sockets on both sides.
 
 mod access_log;
+mod application;
 mod bytes;
 mod changes;
 mod http;
+mod network;
 mod peers;
+mod peers_v2;
 mod rig;
+mod v2;

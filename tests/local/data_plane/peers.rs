@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use super::rig::{Instance, OFFSET, Rig, eventually, free_port, line, within};
 
 /// The program's path; without it the test is skipped, unless `ELBWS_REQUIRE_PEERS=1` makes that a failure.
-fn find(name: &str) -> Option<PathBuf> {
+pub(super) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
     let found = folders.map(|folder| folder.join(name)).find(|path| path.is_file());
@@ -27,7 +27,7 @@ fn find(name: &str) -> Option<PathBuf> {
 }
 
 /// A program that ends with the test.
-struct Program(Child);
+pub(super) struct Program(Child);
 
 impl Drop for Program {
     fn drop(&mut self) {
@@ -37,7 +37,7 @@ impl Drop for Program {
 }
 
 /// Starts HAProxy with a configuration, and waits until it listens there.
-async fn haproxy(binary: &Path, folder: &Path, frontend: &str, listens: SocketAddr) -> Program {
+pub(super) async fn haproxy(binary: &Path, folder: &Path, frontend: &str, listens: SocketAddr) -> Program {
     let path = folder.join("haproxy.cfg");
     let defaults = "defaults\n  timeout connect 10s\n  timeout client 10s\n  timeout server 10s\n";
     std::fs::write(&path, format!("{defaults}{frontend}")).unwrap();

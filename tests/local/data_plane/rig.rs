@@ -43,6 +43,11 @@ impl Instance {
     pub(super) async fn accept(&self) -> TcpStream {
         within(self.listener.accept()).await.unwrap().0
     }
+
+    /// The same, however long it takes.
+    pub(super) async fn accept_forever(&self) -> TcpStream {
+        self.listener.accept().await.unwrap().0
+    }
 }
 
 pub(super) async fn within<T>(work: impl Future<Output = T>) -> T {
@@ -120,11 +125,20 @@ impl Rig {
         self.launch_at(port + OFFSET).await
     }
 
+    /// Launches an instance in a subnet.
+    pub(super) async fn launch_in(&self, subnet: &str) -> Instance {
+        self.launch_with(0, &format!("&SubnetId={subnet}")).await
+    }
+
     async fn launch_at(&self, port: u16) -> Instance {
+        self.launch_with(port, "").await
+    }
+
+    async fn launch_with(&self, port: u16, settings: &str) -> Instance {
         let random = RandomState::new().build_hasher().finish().to_be_bytes();
         let address = Ipv4Addr::new(127, 64, random[0], random[1].clamp(1, 254));
         let launched = self.ec2(&format!(
-            "Action=RunInstances&ImageId=ami-12345678&MinCount=1&MaxCount=1&PrivateIpAddress={address}"
+            "Action=RunInstances&ImageId=ami-12345678&MinCount=1&MaxCount=1&PrivateIpAddress={address}{settings}"
         ));
         let listener = TcpListener::bind((address, port)).await.unwrap();
         Instance { id: launched.text("instanceId").to_owned(), listener }
@@ -180,7 +194,7 @@ impl Rig {
     }
 
     /// The default group, which the load balancer and the instances are in, admits the internet.
-    fn admit_clients(&self) {
+    pub(super) fn admit_clients(&self) {
         self.ec2(&format!(
             "Action=AuthorizeSecurityGroupIngress&GroupId={}&IpPermissions.1.IpProtocol=tcp\
              &IpPermissions.1.FromPort=1&IpPermissions.1.ToPort=65535&IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0",
@@ -257,14 +271,25 @@ pub(super) async fn tls(
     name: &str,
     stream: TcpStream,
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    tls_with(authority, name, &[], stream).await
+}
+
+/// The same, offering application protocols.
+pub(super) async fn tls_with(
+    authority: CertificateDer<'static>,
+    name: &str,
+    alpn: &[&str],
+    stream: TcpStream,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(authority).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     let name = ServerName::try_from(name.to_owned()).unwrap();
     within(TlsConnector::from(Arc::new(config)).connect(name, stream)).await
 }
