@@ -81,7 +81,7 @@ pub(crate) struct SettingsChange {
 /// One line of the call log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct CallRecord {
-    /// `elb`, `elbv2`, `ec2`, `acm`, `iam` or `sts`.
+    /// `elb`, `elbv2`, `ec2`, `acm`, `iam`, `sts` or `route53`.
     pub(crate) service: Service,
     /// The operation.
     pub(crate) operation: String,
@@ -99,9 +99,7 @@ pub(crate) struct CallRecord {
 pub(crate) enum Answer {
     /// A response.
     Response {
-        /// The HTTP status.
-        status: u16,
-        /// Its body.
+        /// Its status, body and headers.
         rendered: Rendered,
         /// The request's id, for its header.
         request_id: String,
@@ -125,6 +123,8 @@ pub(crate) struct Inner {
     pub(crate) calls: VecDeque<CallRecord>,
     pub(crate) health: HealthTable,
     pub(crate) listening: Listening,
+    /// How many names were resolved, so that weighted records take turns.
+    pub(crate) resolved: u64,
     ids: Ids,
     store: Option<Store>,
     /// The domains of the certificates that every region starts with.
@@ -151,6 +151,7 @@ impl Account {
             calls: VecDeque::new(),
             health: HealthTable::default(),
             listening: Listening::default(),
+            resolved: 0,
             ids,
             store,
             issued,
@@ -211,7 +212,8 @@ impl Inner {
             Some(Effect::DropAfter | Effect::Delay(_)) | None => self.execute(call),
         };
         let (status, code) = match &result {
-            Ok(_) => (200, None),
+            Ok(routing::Output::Rest(output)) => (output.status, None),
+            Ok(routing::Output::Xml(_) | routing::Output::Json(_)) => (200, None),
             Err(error) => (error.status, Some(error.code.clone())),
         };
         record.status = Some(status);
@@ -225,7 +227,7 @@ impl Inner {
         match result {
             Ok(output) => {
                 let rendered = routing::render(call, output, &request_id);
-                Answer::Response { status, rendered, request_id }
+                Answer::Response { rendered, request_id }
             }
             Err(error) => refusal(call.service.protocol(), &error, request_id),
         }
@@ -345,5 +347,5 @@ fn is_read(operation: &str) -> bool {
 
 fn refusal(protocol: Protocol, error: &ApiError, request_id: String) -> Answer {
     let rendered = routing::render_error(protocol, error, &request_id);
-    Answer::Response { status: error.status, rendered, request_id }
+    Answer::Response { rendered, request_id }
 }

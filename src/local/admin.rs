@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use hyper::Method;
+use hyper::{Method, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -12,6 +12,8 @@ use super::clock::Clock;
 use super::faults::Rule;
 use super::inventory;
 use super::server::ServerError;
+use super::state::route53::Content;
+use super::wire::query::Params;
 
 /// The prefix of every admin path.
 pub(crate) const PREFIX: &str = "/_elbws/";
@@ -44,15 +46,16 @@ enum ClockChange {
 }
 
 /// Answers an admin call.
-pub(crate) fn answer(account: &Account, method: &Method, path: &str, body: &[u8]) -> Answer {
-    let answer = run(account, method, path, body);
+pub(crate) fn answer(account: &Account, method: &Method, uri: &Uri, body: &[u8]) -> Answer {
+    let answer = run(account, method, uri, body);
     if method != Method::GET {
         account.tell_change();
     }
     answer
 }
 
-fn run(account: &Account, method: &Method, path: &str, body: &[u8]) -> Answer {
+fn run(account: &Account, method: &Method, uri: &Uri, body: &[u8]) -> Answer {
+    let path = uri.path();
     let name = path.strip_prefix(PREFIX).unwrap_or_default();
     match (name, method) {
         ("health", &Method::GET) => ok(json!({ "status": "ok" })),
@@ -80,6 +83,7 @@ fn run(account: &Account, method: &Method, path: &str, body: &[u8]) -> Answer {
         },
         ("instances", &Method::GET) => ok(inventory::instances(&account.lock())),
         ("load-balancers", &Method::GET) => ok(load_balancers(account)),
+        ("resolve", &Method::GET) => resolve(account, uri.query().unwrap_or_default()),
         ("settings", &Method::GET) => ok(json!(account.lock().settings)),
         ("settings", &Method::POST) => match serde_json::from_slice::<SettingsChange>(body) {
             Ok(change) => {
@@ -94,8 +98,8 @@ fn run(account: &Account, method: &Method, path: &str, body: &[u8]) -> Answer {
             Err(error) => refused(400, &error.to_string()),
         },
         (
-            "authority" | "health" | "instances" | "load-balancers" | "reset" | "faults" | "calls"
-            | "settings" | "clock",
+            "authority" | "health" | "instances" | "load-balancers" | "reset" | "resolve" | "faults"
+            | "calls" | "settings" | "clock",
             _,
         ) => refused(405, &format!("{method} is not allowed for {path}")),
         _ => refused(404, &format!("there is no admin call {path}")),
@@ -135,6 +139,29 @@ fn load_balancers(account: &Account) -> Value {
         }
     }
     Value::Array(all)
+}
+
+/// What DNS would answer for `name`: an address record of a hosted zone, in turn by weights.
+fn resolve(account: &Account, query: &str) -> Answer {
+    let params = Params::parse(query.as_bytes());
+    let kind = params.get("type").unwrap_or("A");
+    let inner = &mut *account.lock();
+    inner.resolved = inner.resolved.wrapping_add(1);
+    let Some(name) = params.get("name") else { return refused(400, "name is missing") };
+    let found = inner.state.route53.resolve(name, kind, inner.resolved);
+    match found {
+        None => refused(404, &format!("there is no record of type {kind} for {name}")),
+        Some(record) => {
+            let (dns_name, values) = match &record.content {
+                Content::Alias { name, .. } => (Some(name.trim_end_matches('.')), None),
+                Content::Values { values, .. } => (None, Some(values)),
+            };
+            let identifier = &record.set_identifier;
+            ok(
+                json!({ "dns_name": dns_name, "values": values, "set_identifier": identifier, "weight": record.weight }),
+            )
+        }
+    }
 }
 
 fn rules(body: &[u8]) -> Result<Rules, serde_json::Error> {

@@ -218,13 +218,15 @@ async fn respond(
     let body = body.to_bytes();
     let path = parts.uri.path();
     if path.starts_with(admin::PREFIX) {
-        let answer = admin::answer(account, &parts.method, path, &body);
+        let answer = admin::answer(account, &parts.method, &parts.uri, &body);
         return Ok(response(answer.status, "application/json", answer.body.to_string()));
     }
     match account.answer(&parts, &body).await {
         Answer::Dropped => Err(ClosedByFault),
-        Answer::Response { status, rendered, request_id } => {
-            let mut response = response(status, rendered.content_type, rendered.body);
+        Answer::Response { rendered, request_id } => {
+            let mut response = response(rendered.status, rendered.content_type, rendered.body);
+            let location = rendered.location.and_then(|location| HeaderValue::from_str(&location).ok());
+            response.headers_mut().extend(location.map(|location| (header::LOCATION, location)));
             if let Ok(id) = HeaderValue::from_str(&request_id) {
                 response.headers_mut().insert("x-amzn-requestid", id);
             }

@@ -128,3 +128,8 @@ fn target_groups() {
 fn settings_v2() {
     check("elbv2_settings.py");
 }
+
+#[test]
+fn names() {
+    check("route53.py");
+}

@@ -10,6 +10,7 @@ mod elbv2;
 mod iam;
 mod interfaces;
 mod query;
+mod route53;
 mod sts;
 mod tagging;
 
@@ -54,10 +55,19 @@ pub(crate) fn handle(context: &mut Context<'_>, call: &Call) -> Result<Output, A
         (Service::Ec2, Input::Query(params)) => ec2::handle(context, operation, params).map(Output::Xml),
         (Service::Iam, Input::Query(params)) => iam::handle(context, operation, params).map(Output::Xml),
         (Service::Sts, Input::Query(params)) => sts::handle(context, operation, params).map(Output::Xml),
-        (Service::Acm, Input::Json(input)) => acm::handle(context, operation, input).map(Output::Json),
-        (Service::Elb | Service::ElbV2 | Service::Ec2 | Service::Iam | Service::Sts, Input::Json(_))
-        | (Service::Acm, Input::Query(_)) => {
-            Err(ApiError::internal(format!("{operation} was read in the wrong protocol")))
+        (Service::Route53, Input::Rest(request)) => {
+            route53::handle(context, operation, request).map(Output::Rest)
         }
+        (Service::Acm, Input::Json(input)) => acm::handle(context, operation, input).map(Output::Json),
+        (
+            Service::Elb
+            | Service::ElbV2
+            | Service::Ec2
+            | Service::Iam
+            | Service::Sts
+            | Service::Acm
+            | Service::Route53,
+            Input::Query(_) | Input::Json(_) | Input::Rest(_),
+        ) => Err(ApiError::internal(format!("{operation} was read in the wrong protocol"))),
     }
 }

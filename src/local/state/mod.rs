@@ -7,6 +7,7 @@ pub(crate) mod ec2;
 pub(crate) mod elb;
 pub(crate) mod elbv2;
 pub(crate) mod iam;
+pub(crate) mod route53;
 pub(crate) mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) regions: BTreeMap<String, Region>,
     /// IAM, which has no regions.
     pub(crate) iam: iam::Iam,
+    /// Route 53, which has none either.
+    pub(crate) route53: route53::Route53,
     /// The authority that signs ACM's certificates, from the first time on that it is needed.
     pub(crate) authority: Option<Authority>,
 }

@@ -1,7 +1,9 @@
 //! The wire: how AWS clients write requests and read answers. Knows protocols, no operation.
 
+pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod query;
+pub(crate) mod rest;
 pub(crate) mod routing;
 pub(crate) mod xml;

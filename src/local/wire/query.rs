@@ -26,6 +26,11 @@ impl Params {
         self.values.extend(form_urlencoded::parse(bytes).into_owned());
     }
 
+    /// Sets a scalar.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.values.insert(name.to_owned(), value.to_owned());
+    }
+
     /// A scalar, as it was written.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::xml::Members;
-use super::{error::ApiError, json, query::Params, xml};
+use super::{error::ApiError, json, query::Params, rest, xml};
 
 /// The services that are served. In the call log and in fault rules they have the names of the AWS CLI's commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub(crate) enum Service {
     Iam,
     /// STS, 2011-06-15.
     Sts,
+    /// Route 53, 2013-04-01.
+    Route53,
 }
 
 /// How a service speaks.
@@ -40,6 +42,11 @@ pub(crate) enum Protocol {
     Ec2,
     /// JSON 1.1 by `X-Amz-Target`.
     Json,
+    /// Operations by method and path, XML in and out.
+    RestXml {
+        /// The XML namespace of its answers.
+        namespace: &'static str,
+    },
 }
 
 const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
@@ -56,6 +63,7 @@ impl Service {
             Self::Acm => "",
             Self::Iam => "2010-05-08",
             Self::Sts => "2011-06-15",
+            Self::Route53 => "2013-04-01",
         }
     }
 
@@ -67,6 +75,7 @@ impl Service {
             Self::Ec2 => Protocol::Ec2,
             Self::Acm => Protocol::Json,
             Self::Iam => Protocol::Query { namespace: "https://iam.amazonaws.com/doc/2010-05-08/" },
+            Self::Route53 => Protocol::RestXml { namespace: "https://route53.amazonaws.com/doc/2013-04-01/" },
             Self::Sts => Protocol::Query { namespace: "https://sts.amazonaws.com/doc/2011-06-15/" },
         }
     }
@@ -74,7 +83,7 @@ impl Service {
     /// The refusal of a client that calls too often.
     pub(crate) fn throttled(self) -> ApiError {
         match self {
-            Self::Elb | Self::ElbV2 | Self::Iam | Self::Sts => {
+            Self::Elb | Self::ElbV2 | Self::Iam | Self::Sts | Self::Route53 => {
                 ApiError::bad_request("Throttling", "Rate exceeded")
             }
             Self::Ec2 => ApiError::new(503, "RequestLimitExceeded", "Request limit exceeded."),
@@ -89,6 +98,7 @@ impl Service {
             "acm" => Some(Self::Acm),
             "iam" => Some(Self::Iam),
             "sts" => Some(Self::Sts),
+            "route53" => Some(Self::Route53),
             _ => None,
         }
     }
@@ -114,6 +124,8 @@ pub(crate) enum Input {
     Query(Params),
     /// Of JSON services.
     Json(Value),
+    /// Of REST services.
+    Rest(rest::Request),
 }
 
 /// The result of a call.
@@ -123,6 +135,26 @@ pub(crate) enum Output {
     Xml(Members),
     /// Of JSON services.
     Json(Value),
+    /// Of REST services.
+    Rest(RestOutput),
+}
+
+/// The result of a call to a REST service.
+#[derive(Clone, Debug)]
+pub(crate) struct RestOutput {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// Where what was created is.
+    pub(crate) location: Option<String>,
+    /// The body.
+    pub(crate) members: Members,
+}
+
+impl RestOutput {
+    /// A plain success.
+    pub(crate) fn ok(members: Members) -> Self {
+        Self { status: 200, location: None, members }
+    }
 }
 
 /// A request that names no operation: how to refuse it.
@@ -168,6 +200,13 @@ pub(crate) fn route(parts: &Parts, body: &[u8]) -> Result<Call, Misrouted> {
             operation: operation.to_owned(),
             input: Input::Json(input),
         });
+    }
+
+    if let Protocol::RestXml { .. } = protocol {
+        let (operation, input) = rest::route_53(&parts.method, parts.uri.path(), params, body)
+            .map_err(|error| refuse(protocol, error))?;
+        let operation = operation.to_owned();
+        return Ok(Call { service, region: scope.region, operation, input: Input::Rest(input) });
     }
 
     params.extend(body);
@@ -243,17 +282,29 @@ pub(crate) struct Rendered {
     pub(crate) content_type: &'static str,
     /// The body.
     pub(crate) body: String,
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// Where what was created is.
+    pub(crate) location: Option<String>,
 }
 
 /// Writes a result as the service's clients read it.
 pub(crate) fn render(call: &Call, output: Output, request_id: &str) -> Rendered {
     match (output, call.service.protocol()) {
-        (Output::Json(value), _) => Rendered { content_type: json::CONTENT_TYPE, body: value.to_string() },
-        (Output::Xml(members), Protocol::Query { namespace }) => {
-            xml_body(xml::query_response(namespace, &call.operation, members, request_id))
+        (Output::Json(value), _) => json_body(200, &value),
+        (Output::Rest(RestOutput { status, location, members }), _) => {
+            let namespace = match call.service.protocol() {
+                Protocol::RestXml { namespace } | Protocol::Query { namespace } => namespace,
+                Protocol::Ec2 | Protocol::Json => EC2_NAMESPACE,
+            };
+            let body = xml::rest_response(namespace, &call.operation, &members);
+            Rendered { status, location, ..xml_body(200, body) }
         }
-        (Output::Xml(members), Protocol::Ec2 | Protocol::Json) => {
-            xml_body(xml::ec2_response(EC2_NAMESPACE, &call.operation, members, request_id))
+        (Output::Xml(members), Protocol::Query { namespace }) => {
+            xml_body(200, xml::query_response(namespace, &call.operation, members, request_id))
+        }
+        (Output::Xml(members), Protocol::Ec2 | Protocol::Json | Protocol::RestXml { .. }) => {
+            xml_body(200, xml::ec2_response(EC2_NAMESPACE, &call.operation, members, request_id))
         }
     }
 }
@@ -261,14 +312,20 @@ pub(crate) fn render(call: &Call, output: Output, request_id: &str) -> Rendered 
 /// Writes a refusal in a protocol's envelope.
 pub(crate) fn render_error(protocol: Protocol, error: &ApiError, request_id: &str) -> Rendered {
     match protocol {
-        Protocol::Query { namespace } => xml_body(xml::query_error(namespace, error, request_id)),
-        Protocol::Ec2 => xml_body(xml::ec2_error(error, request_id)),
-        Protocol::Json => Rendered { content_type: json::CONTENT_TYPE, body: json::error(error).to_string() },
+        Protocol::Query { namespace } | Protocol::RestXml { namespace } => {
+            xml_body(error.status, xml::query_error(namespace, error, request_id))
+        }
+        Protocol::Ec2 => xml_body(error.status, xml::ec2_error(error, request_id)),
+        Protocol::Json => json_body(error.status, &json::error(error)),
     }
 }
 
-fn xml_body(body: String) -> Rendered {
-    Rendered { content_type: "text/xml", body }
+fn xml_body(status: u16, body: String) -> Rendered {
+    Rendered { content_type: "text/xml", body, status, location: None }
+}
+
+fn json_body(status: u16, body: &Value) -> Rendered {
+    Rendered { content_type: json::CONTENT_TYPE, body: body.to_string(), status, location: None }
 }
 
 #[cfg(test)]
@@ -314,7 +371,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_request_makes_it_panic(credential in ".{0,60}", target in "[ -~]{0,20}", body in any::<Vec<u8>>()) {
-            for service in ["elasticloadbalancing", "ec2", "acm", "iam", "sts", &credential] {
+            for service in ["elasticloadbalancing", "ec2", "acm", "iam", "sts", "route53", &credential] {
                 let signed = format!("AWS4-HMAC-SHA256 Credential=k/d/us-east-1/{service}/aws4_request");
                 let mut request = Request::post("/");
                 if hyper::header::HeaderValue::from_str(&signed).is_ok() {

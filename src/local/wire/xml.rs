@@ -137,6 +137,11 @@ pub(crate) fn query_response(namespace: &str, operation: &str, members: Members,
     document(&format!("{operation}Response"), Some(namespace), &envelope)
 }
 
+/// The answer of a REST service.
+pub(crate) fn rest_response(namespace: &str, operation: &str, members: &Members) -> String {
+    document(&format!("{operation}Response"), Some(namespace), members)
+}
+
 /// The refusal of a query service.
 pub(crate) fn query_error(namespace: &str, error: &ApiError, request_id: &str) -> String {
     let fault = if error.status >= 500 { "Receiver" } else { "Sender" };

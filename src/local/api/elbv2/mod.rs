@@ -15,6 +15,8 @@ mod limits;
 mod listeners;
 mod load_balancers;
 mod placement;
+#[cfg(test)]
+mod property_test;
 mod rules;
 mod security_groups;
 mod ssl_policies;
