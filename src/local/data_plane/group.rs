@@ -19,7 +19,7 @@ use crate::local::state::elbv2::{self, TargetGroup};
 pub(super) struct Member {
     pub(super) target: Target,
     /// None if it is in every zone.
-    zone: Option<String>,
+    pub(super) zone: Option<String>,
     /// Whether it gets traffic for that, and not for lack of others.
     pub(super) healthy: bool,
     /// Since when its checks have passed, if they decide.

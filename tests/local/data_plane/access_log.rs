@@ -18,7 +18,7 @@ fn only_file(folder: &Path) -> Option<PathBuf> {
 }
 
 /// The lines of the log, as soon as there are so many.
-async fn lines(folder: &Path, count: usize) -> (PathBuf, Vec<String>) {
+pub(super) async fn lines(folder: &Path, count: usize) -> (PathBuf, Vec<String>) {
     eventually(|| {
         let path = only_file(folder)?;
         let lines: Vec<String> = std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();

@@ -8,7 +8,7 @@ use crate::client::{ELBV2, Response};
 
 const REGION: &str = "us-east-1";
 
-/// A load balancer `chat` of the newer API.
+/// A load balancer of the newer API.
 pub(super) struct Balancer<'a> {
     pub(super) rig: &'a Rig,
     pub(super) arn: String,
@@ -21,17 +21,21 @@ impl Rig {
         response
     }
 
-    /// Creates a load balancer in the first two zones, or in all, which clients may reach.
+    /// Creates a load balancer in every zone, which clients may reach.
     pub(super) fn balancer(&self, kind: &str) -> Balancer<'_> {
+        self.admit_clients();
+        self.balancer_named("chat", kind)
+    }
+
+    pub(super) fn balancer_named(&self, name: &str, kind: &str) -> Balancer<'_> {
         let mut subnets = String::new();
         for (index, subnet) in self.subnets().iter().enumerate() {
             write!(subnets, "&Subnets.member.{}={subnet}", index + 1).unwrap();
         }
         let group = self.group();
         let created = self.v2(&format!(
-            "Action=CreateLoadBalancer&Name=chat&Type={kind}{subnets}&SecurityGroups.member.1={group}"
+            "Action=CreateLoadBalancer&Name={name}&Type={kind}{subnets}&SecurityGroups.member.1={group}"
         ));
-        self.admit_clients();
         Balancer { rig: self, arn: created.text("LoadBalancerArn").to_owned() }
     }
 

@@ -4,6 +4,7 @@
 
 mod application;
 mod classic;
+pub(super) mod connection;
 mod network;
 
 use std::fmt::Write as _;
@@ -25,6 +26,7 @@ use super::front::{Family, Front};
 use super::tls::Handshake;
 use crate::local::ACCOUNT_ID;
 use crate::local::account::Inner;
+use crate::local::state::elbv2::LoadBalancer;
 
 /// What is logged of a request, or of a connection in which there are none. It is written when it is dropped.
 pub(super) struct Record {
@@ -127,16 +129,7 @@ impl Record {
             Family::Application { listener, .. } | Family::Network { listener, .. } => listener,
         };
         let (load_balancer, _) = region.elbv2.listener(listener)?;
-        let attributes = &load_balancer.attributes;
-        let bucket = Bucket {
-            name: Some(attributes.get("access_logs.s3.bucket"))
-                .filter(|_| attributes.flag("access_logs.s3.enabled"))?,
-            prefix: attributes.get("access_logs.s3.prefix"),
-            log: "",
-            id: load_balancer.path().replace('/', "."),
-            address: load_balancer.address,
-            minutes: 5,
-        };
+        let bucket = Bucket::of("access_logs", "", load_balancer)?;
         let path = bucket.path(directory, &self.front, now)?;
         let id = load_balancer.path();
         let line = if let Some(details) = &self.details {
@@ -172,7 +165,20 @@ struct Bucket<'a> {
     minutes: u16,
 }
 
-impl Bucket<'_> {
+impl<'a> Bucket<'a> {
+    /// That of one of a load balancer's logs, if it is written.
+    fn of(attribute: &str, log: &'static str, load_balancer: &'a LoadBalancer) -> Option<Self> {
+        let attributes = &load_balancer.attributes;
+        let value = |key: &str| attributes.get(&format!("{attribute}.s3.{key}"));
+        (value("enabled") == "true").then(|| Self {
+            name: value("bucket"),
+            prefix: value("prefix"),
+            log,
+            id: load_balancer.path().replace('/', "."),
+            address: load_balancer.address,
+            minutes: 5,
+        })
+    }
     /// The file of the present interval.
     fn path(&self, directory: &Path, front: &Front, now: OffsetDateTime) -> Option<PathBuf> {
         let Self { name, prefix, log, id, address, minutes } = self;

@@ -216,7 +216,13 @@ impl Exchange<'_> {
         let upgrading = plan.version == ProtocolVersion::Http1 && tunnel::is_wanted(&parts);
         let mut request = self.prepare(route, plan, parts, body, upgrading);
         let client = upgrading.then(|| hyper::upgrade::on(&mut request));
-        let (mut response, lease) = self.send(route, plan, target, request).await?;
+        let visit = &self.guest.visit;
+        let mut over = visit.plane.connections.over(&visit.front, target);
+        let (mut response, lease) = tokio::select! {
+            sent = self.send(route, plan, target, request) => sent?,
+            // The deregistration delay is over.
+            () = &mut over => return Err(Failure::BadGateway),
+        };
         self.record.times.answered = Some(Instant::now());
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let backend = switched.then(|| hyper::upgrade::on(&mut response));
@@ -233,7 +239,7 @@ impl Exchange<'_> {
             }
             // Nobody asked for that.
             (None, Some(_)) => return Err(Failure::BadGateway),
-            (_, None) => Carried::new(body, route.idle_timeout, lease),
+            (_, None) => Carried::new(body, route.idle_timeout, Some(over), lease),
         };
         Ok(Response::from_parts(parts, carried))
     }

@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use self::route::Lifetime;
 pub(super) use self::route::{enter, tenure};
 use self::tunnel::Tunnel;
+use super::access_log;
 use super::http::Visit;
 use super::http::occupancy::Occupancy;
 use super::listener::Client;
@@ -50,8 +51,9 @@ pub(super) async fn serve(client: Client) {
     // A listener that is gone takes this task along.
     let Ok(lifetime) = Lifetime::of(&plane.account.lock(), &front) else { return };
     let speaks_http2 = handshake.as_ref().and_then(|agreed| agreed.alpn.as_deref()) == Some("h2");
-    let visit = Visit { client: address, handshake, front, shared, plane };
     let id = format!("TID_{}", turns::digits(32));
+    access_log::connection::write(&plane, &front, address, handshake.as_ref(), &id);
+    let visit = Visit { client: address, handshake, front, shared, plane };
     let guest = Arc::new(Guest { visit, occupancy: Occupancy::new(), id, tunnel: Mutex::default() });
     let serving = Arc::clone(&guest);
     let service = service_fn(move |request| {

@@ -153,7 +153,8 @@ fn plan(
         _ => Algorithm::RoundRobin,
     };
     if algorithm == Algorithm::RoundRobin {
-        members = rested(group, members, Instant::now(), chance());
+        let seconds = group.attributes.number("slow_start.duration_seconds").unwrap_or(0);
+        members = rested(Duration::from_secs(seconds), members, Instant::now(), chance());
     }
     let version = group.protocol_version.unwrap_or(ProtocolVersion::Http1);
     Ok(Plan {
@@ -176,14 +177,12 @@ fn plan(
 
 /// The members without those that start slowly and are spared this time: a target that became healthy gets a
 /// share that grows to a full one, as long as there are others that have theirs.
-fn rested(group: &TargetGroup, members: Vec<Member>, now: Instant, chance: f64) -> Vec<Member> {
-    let duration = group.attributes.number("slow_start.duration_seconds").unwrap_or(0);
-    if duration == 0 {
+fn rested(duration: Duration, members: Vec<Member>, now: Instant, chance: f64) -> Vec<Member> {
+    if duration.is_zero() {
         return members;
     }
     let age = |member: &Member| member.healthy_since.map(|since| now.saturating_duration_since(since));
-    #[expect(clippy::cast_precision_loss, reason = "some hundreds of seconds")]
-    let share = |member: &Member| age(member).map_or(1.0, |age| age.as_secs_f64() / duration as f64);
+    let share = |member: &Member| age(member).map_or(1.0, |age| age.as_secs_f64() / duration.as_secs_f64());
     if members.iter().all(|member| share(member) < 1.0) {
         return members;
     }
@@ -202,4 +201,34 @@ pub(in crate::local::data_plane) fn tenure(inner: &Inner, front: &Front, target:
         leaving: (!stays).then_some(delay),
         expelled: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_new_targets_share_grows() {
+        let born = Instant::now();
+        let now = born + Duration::from_secs(100);
+        let names = |ages: &[Option<u64>], chance: f64| {
+            let members = ages.iter().enumerate().map(|(index, age)| Member {
+                target: Target {
+                    group: String::new(),
+                    id: index.to_string(),
+                    port: 80,
+                    address: "127.64.0.4:80".parse().unwrap(),
+                },
+                zone: None,
+                healthy: true,
+                healthy_since: age.map(|age| now.checked_sub(Duration::from_secs(age)).unwrap()),
+            });
+            let rested = rested(Duration::from_secs(40), members.collect(), now, chance);
+            rested.into_iter().map(|member| member.target.id).collect::<String>()
+        };
+        assert_eq!(names(&[Some(90), Some(10)], 0.2), "01");
+        assert_eq!(names(&[Some(90), Some(10)], 0.3), "0");
+        assert_eq!(names(&[None, Some(39)], 0.98), "0");
+        assert_eq!(names(&[Some(10), Some(10)], 0.9), "01", "nobody has a full share");
+    }
 }

@@ -94,7 +94,7 @@ async fn exchange(
         stickiness::remember(stickiness, front, target, stuck, &mut parts.headers);
     }
     parts.version = Version::HTTP_11;
-    Ok(Response::from_parts(parts, Carried::new(body, route.idle_timeout, lease)))
+    Ok(Response::from_parts(parts, Carried::new(body, route.idle_timeout, None, lease)))
 }
 
 /// The request as the instance is to get it.

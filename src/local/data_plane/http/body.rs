@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep};
 use super::occupancy::Busy;
 use super::pool::Lease;
 use crate::local::data_plane::access_log::Record;
+use crate::local::data_plane::connections::Over;
 
 /// When a request's body last moved, and how much of it did.
 #[derive(Clone, Debug)]
@@ -91,6 +92,9 @@ pub(in crate::local::data_plane) enum BodyError {
     /// Nothing came for the idle timeout.
     #[error("the target's response stood still for the idle timeout")]
     Idle,
+    /// The target has left.
+    #[error("the target left before its response had ended")]
+    Over,
 }
 
 /// What a response carries: a target's body, or the load balancer's.
@@ -102,13 +106,20 @@ pub(in crate::local::data_plane) enum Carried {
         incoming: Incoming,
         idle: Duration,
         timer: Pin<Box<Sleep>>,
+        /// Ends it before its time.
+        over: Option<Over>,
         /// Given back when the body has ended.
         lease: Option<Lease>,
     },
 }
 
 impl Carried {
-    pub(in crate::local::data_plane) fn new(incoming: Incoming, idle: Duration, lease: Lease) -> Self {
+    pub(in crate::local::data_plane) fn new(
+        incoming: Incoming,
+        idle: Duration,
+        over: Option<Over>,
+        lease: Lease,
+    ) -> Self {
         let timer = Box::pin(tokio::time::sleep(idle));
         let mut lease = Some(lease);
         if incoming.is_end_stream()
@@ -116,7 +127,7 @@ impl Carried {
         {
             lease.give_back();
         }
-        Self::Body { incoming, idle, timer, lease }
+        Self::Body { incoming, idle, timer, over, lease }
     }
 }
 
@@ -128,12 +139,12 @@ impl Body for Carried {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let (incoming, idle, timer, lease) = match self.get_mut() {
+        let (incoming, idle, timer, over, lease) = match self.get_mut() {
             Self::Own(body) => {
                 let body = body.take().filter(|body| !body.is_empty());
                 return Poll::Ready(body.map(|body| Ok(Frame::data(body))));
             }
-            Self::Body { incoming, idle, timer, lease } => (incoming, idle, timer, lease),
+            Self::Body { incoming, idle, timer, over, lease } => (incoming, idle, timer, over, lease),
         };
         match Pin::new(&mut *incoming).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -153,7 +164,13 @@ impl Body for Carried {
                 }
                 Poll::Ready(None)
             }
-            Poll::Pending => timer.as_mut().poll(context).map(|()| Some(Err(BodyError::Idle))),
+            Poll::Pending => {
+                if over.as_mut().is_some_and(|over| over.as_mut().poll(context).is_ready()) {
+                    *over = None;
+                    return Poll::Ready(Some(Err(BodyError::Over)));
+                }
+                timer.as_mut().poll(context).map(|()| Some(Err(BodyError::Idle)))
+            }
         }
     }
 

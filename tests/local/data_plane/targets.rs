@@ -1,0 +1,197 @@
+//! Targets of every kind, and what becomes of requests when they leave.
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use elbws::local::Config;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::changes::echoes;
+use super::http::{body, head, respond, send};
+use super::peers::find;
+use super::rig::{OFFSET, Rig, eventually, within};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: chat.example.com\r\n\r\n";
+
+#[tokio::test]
+async fn requests_end_with_the_deregistration_delay() {
+    let rig = Rig::start();
+    let balancer = rig.balancer("application");
+    let instance = rig.launch().await;
+    let group = rig.target_group("web", "HTTP", "");
+    rig.group_attribute(&group, "deregistration_delay.timeout_seconds", "1");
+    rig.register_targets(&group, &[&instance]);
+    let address = balancer.listen("HTTP", 80, &group).await.address;
+    // One waits for an answer, the other for the rest of one.
+    let mut waiting = TcpStream::connect(address).await.unwrap();
+    send(&mut waiting, GET).await;
+    let mut unanswered = instance.accept().await;
+    head(&mut unanswered).await;
+    let mut reading = TcpStream::connect(address).await.unwrap();
+    send(&mut reading, GET).await;
+    let mut answering = instance.accept().await;
+    head(&mut answering).await;
+    send(&mut answering, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nfirst").await;
+    head(&mut reading).await;
+    body(&mut reading, "first").await;
+
+    let left = Instant::now();
+    rig.deregister_targets(&group, &[&instance]);
+    send(&mut answering, "still").await;
+    body(&mut reading, "still").await;
+    let answer = head(&mut waiting).await;
+    assert!(answer.starts_with("http/1.1 502 bad gateway\r\n"), "{answer}");
+    assert!(left.elapsed() >= Duration::from_millis(900), "{:?}", left.elapsed());
+    assert_eq!(within(reading.read(&mut [0])).await.unwrap_or(0), 0, "cut short");
+    assert_eq!(within(answering.read(&mut [0])).await.unwrap_or(0), 0, "the target is told as well");
+}
+
+#[tokio::test]
+async fn an_http2_group_is_spoken_to_in_http2() {
+    let Some(curl) = find("curl") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let config =
+        Config { assume_healthy: true, state_dir: Some(folder.path().to_owned()), ..Config::default() };
+    let rig = Rig::with(config);
+    let balancer = rig.balancer("application");
+    let instance = rig.launch().await;
+    let group = rig.target_group("newer", "HTTP", "&ProtocolVersion=HTTP2");
+    rig.register_targets(&group, &[&instance]);
+    tokio::spawn(async move {
+        loop {
+            let served = instance.accept_forever().await;
+            let service = service_fn(|request: Request<Incoming>| async move {
+                let (version, uri) = (request.version(), request.uri());
+                let said = format!("{version:?} {uri} {:?}", request.headers().get("x-forwarded-port"));
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(said))))
+            });
+            let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(builder.serve_connection(TokioIo::new(served), service));
+        }
+    });
+    let arn = rig.certificate("chat.example.com");
+    let address = balancer.listen(&format!("HTTPS/{arn}"), 443, &group).await.address;
+    let ask = async |version: &str| {
+        let output = tokio::process::Command::new(&curl)
+            .args(["-sS", "--noproxy", "*", version, "-w", " %{http_code}", "--cacert"])
+            .arg(folder.path().join("ca.pem"))
+            .args(["--connect-to", &format!("::{}:{}", address.ip(), address.port())])
+            .arg("https://chat.example.com/a?b")
+            .output();
+        String::from_utf8(within(output).await.unwrap().stdout).unwrap()
+    };
+    assert_eq!(ask("--http2").await, "HTTP/2.0 http://chat.example.com/a?b Some(\"443\") 200");
+    let refused = ask("--http1.1").await;
+    assert!(refused.ends_with(" 464"), "{refused}");
+}
+
+#[tokio::test]
+async fn addresses_are_targets_too() {
+    let rig = Rig::start();
+    let balancer = rig.balancer("application");
+    let instance = rig.launch().await;
+    let group = rig.target_group("web", "HTTP", "&TargetType=ip");
+    let ip = instance.listener.local_addr().unwrap().ip();
+    let port = instance.port();
+    rig.v2(&format!(
+        "Action=RegisterTargets&TargetGroupArn={group}&Targets.member.1.Id={ip}&Targets.member.1.Port={port}"
+    ));
+    let address = balancer.listen("HTTP", 80, &group).await.address;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    send(&mut client, GET).await;
+    respond(&mut instance.accept().await, "by address").await;
+    head(&mut client).await;
+    body(&mut client, "by address").await;
+}
+
+#[tokio::test]
+async fn a_missing_rule_is_a_client_that_is_sent_away_and_a_503() {
+    let (told, mut messages) = tokio::sync::mpsc::unbounded_channel();
+    let rig = Rig::with(Config { assume_healthy: true, messages: Some(told), ..Config::default() });
+    let balancer = rig.balancer("application");
+    let instance = rig.launch().await;
+    let group = rig.target_group("web", "HTTP", "");
+    rig.register_targets(&group, &[&instance]);
+    let address = balancer.listen("HTTP", 80, &group).await.address;
+    let group_id = rig.group();
+    let change = |operation: &str, rule: &str| {
+        rig.ec2(&format!("Action={operation}SecurityGroupIngress&GroupId={group_id}&{rule}"));
+    };
+    // Between members of the group everything goes; take that, and leave clients the listener's port.
+    change("Revoke", &format!("IpPermissions.1.IpProtocol=-1&IpPermissions.1.Groups.1.GroupId={group_id}"));
+    let all = "IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=1&IpPermissions.1.ToPort=65535\
+               &IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0";
+    change("Revoke", all);
+    let web = "IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=80&IpPermissions.1.ToPort=80\
+               &IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0";
+    change("Authorize", web);
+    let mut client = TcpStream::connect(address).await.unwrap();
+    send(&mut client, GET).await;
+    let answer = head(&mut client).await;
+    assert!(answer.starts_with("http/1.1 503 service temporarily unavailable\r\n"), "{answer}");
+    let said = eventually(|| messages.try_recv().ok()).await;
+    assert!(said.contains("there is no target that a rule lets it reach"), "{said}");
+    change("Revoke", web);
+    let ended = match TcpStream::connect(address).await {
+        Ok(mut client) => within(client.read(&mut [0])).await.unwrap_or(0) == 0,
+        Err(_) => true,
+    };
+    assert!(ended);
+    eventually(|| messages.try_recv().ok().filter(|said| said.contains("no ingress rule"))).await;
+}
+
+#[tokio::test]
+async fn a_network_load_balancer_may_lead_to_an_application_load_balancer() {
+    let rig = Rig::start();
+    let inner = rig.balancer("application");
+    let instance = rig.launch().await;
+    let web = rig.target_group("web", "HTTP", "");
+    rig.register_targets(&web, &[&instance]);
+    inner.listen("HTTP", 80, &web).await;
+    let outer = rig.balancer_named("outer", "network");
+    let group = rig.target_group("alb", "TCP", "&TargetType=alb");
+    rig.v2(&format!(
+        "Action=RegisterTargets&TargetGroupArn={group}&Targets.member.1.Id={}&Targets.member.1.Port=80",
+        inner.arn
+    ));
+    let listener = outer.listen("TCP", 81, &group).await;
+    assert_eq!(listener.address.port(), 81 + OFFSET);
+    let mut client = TcpStream::connect(listener.address).await.unwrap();
+    send(&mut client, GET).await;
+    let heard = respond(&mut instance.accept().await, "through both").await;
+    assert!(heard.contains("x-forwarded-port: 80\r\n"), "{heard}");
+    head(&mut client).await;
+    body(&mut client, "through both").await;
+}
+
+#[tokio::test]
+async fn clients_of_another_family_see_the_load_balancers_own_address() {
+    let rig = Rig::start();
+    let balancer = rig.balancer("network");
+    let instance = rig.launch().await;
+    let group = rig.target_group("tcp", "TCP", "");
+    rig.group_attribute(&group, "proxy_protocol_v2.enabled", "true");
+    rig.register_targets(&group, &[&instance]);
+    let port = super::rig::free_port([127, 0, 0, 1].into()) - OFFSET;
+    let own = balancer.listen("TCP", port, &group).await.address;
+    let localhost = rig.addresses(port).into_iter().find(std::net::SocketAddr::is_ipv6);
+    // A machine without IPv6 has nothing to show here.
+    let Some(localhost) = localhost else { return };
+    let mut client = TcpStream::connect(localhost).await.unwrap();
+    let mut served = instance.accept().await;
+    assert_eq!(served.peer_addr().unwrap().ip(), own.ip());
+    client.write_all(b"?").await.unwrap();
+    let mut header = [0; 100];
+    within(served.read_exact(&mut header)).await.unwrap();
+    assert_eq!(header[12..16], *b"\x21\x21\x00\x54");
+    assert_eq!(within(served.read_u8()).await.unwrap(), b'?');
+    client.write_all(b"!").await.unwrap();
+    assert_eq!(within(served.read_u8()).await.unwrap(), b'!');
+    echoes(&mut client, &mut served).await;
+}
