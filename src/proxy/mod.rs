@@ -9,6 +9,7 @@ pub mod http;
 pub mod observe;
 pub mod proxy_protocol;
 pub mod serve;
+mod splice;
 pub mod stream;
 pub mod tunnel;
 pub mod upstream;

@@ -33,6 +33,11 @@ pub fn with_scratch<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     /// Makes the coming close an abortive one (RST), where the transport has such.
     fn abort(&self);
+
+    /// The socket under it, where bytes are the same there.
+    fn socket(&self) -> Option<&TcpStream> {
+        None
+    }
 }
 
 /// A connection to a client or to a backend.
@@ -81,12 +86,23 @@ impl Transport for Stream {
             Self::Unix(_) => {}
         }
     }
+
+    fn socket(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            Self::Unix(_) => None,
+        }
+    }
 }
 
 impl Transport for TcpStream {
     fn abort(&self) {
         // A socket that cannot linger is closed in the ordinary way; nothing else is left to do.
         let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
+
+    fn socket(&self) -> Option<&TcpStream> {
+        Some(self)
     }
 }
 

@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::frames::Frames;
 use super::pings::Pongs;
+use crate::proxy::splice::{self, Spliced};
 use crate::proxy::stream::{SCRATCH, Transport, poll_read_with, poll_write_some};
 
 /// How many reads of a direction one wake-up may do before other tasks get their turn.
 const READS_A_WAKE: u32 = 8;
+/// From how many bytes of a message on they are not copied to user space.
+const LONG: u64 = 64 * 1024;
 /// Close, 1001 going away (RFC 6455, section 7.4.1).
 pub(super) const GOING_AWAY: [u8; 2] = 1001_u16.to_be_bytes();
 
@@ -142,6 +145,16 @@ impl Direction {
                 Flow::Discarding => true,
                 Flow::Open => false,
             };
+            let looked_at =
+                discarding || close.is_some() || self.pongs.as_ref().is_some_and(|pongs| !pongs.is_idle());
+            if !looked_at && self.frames.unseen() >= LONG {
+                match self.splice(context, from, to) {
+                    Spliced::Moved(..) => continue,
+                    Spliced::Nothing => return moved,
+                    Spliced::Broken => return self.broken(),
+                    Spliced::Not => {}
+                }
+            }
             let read = poll_read_with(from, context, SCRATCH, |context, bytes| {
                 if discarding || bytes.is_empty() {
                     return Ok(bytes.is_empty());
@@ -161,6 +174,29 @@ impl Direction {
             }
         }
         if moved == Moved::Some { Moved::More } else { moved }
+    }
+
+    /// Passes on a part of a long message that nobody looks at.
+    fn splice<F: Transport, T: Transport>(&mut self, context: &mut Context<'_>, from: &F, to: &T) -> Spliced {
+        let Some((from, to)) = from.socket().zip(to.socket()) else { return Spliced::Not };
+        loop {
+            match from.poll_read_ready(context) {
+                Poll::Pending => return Spliced::Nothing,
+                Poll::Ready(Err(_)) => return Spliced::Not,
+                Poll::Ready(Ok(())) => {}
+            }
+            match splice::move_some(from, to, self.frames.unseen()) {
+                // The next look at the sender's readiness leaves word to be woken.
+                Spliced::Nothing => {}
+                Spliced::Moved(count, rest) => {
+                    self.frames.skip(count);
+                    self.bytes += count as u64;
+                    self.pending = rest;
+                    return Spliced::Moved(count, Vec::new());
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Sends on what was read; what the receiver does not take now is kept.

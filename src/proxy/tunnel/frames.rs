@@ -56,6 +56,16 @@ impl Frames {
         if self.remaining > 0 { self.payload(bytes) } else { self.header(bytes) }
     }
 
+    /// Follows bytes of a payload that nobody looked at, fewer than remain of it.
+    pub(super) fn skip(&mut self, count: usize) {
+        self.remaining = self.remaining.saturating_sub(count as u64);
+    }
+
+    /// How many bytes may be passed on unseen: those of a data frame's payload but the last.
+    pub(super) fn unseen(&self) -> u64 {
+        if self.lost || self.opcode >= CLOSE { 0 } else { self.remaining.saturating_sub(1) }
+    }
+
     pub(super) fn in_payload(&self) -> bool {
         self.remaining > 0
     }

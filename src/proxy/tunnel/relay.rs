@@ -310,6 +310,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_long_message_passes_a_stalling_reader_unchanged_and_its_end_is_known() {
+        let Ends { mut client, mut backend, registry, ended } = tunnel().await;
+        let payload: Vec<u8> =
+            (0..3_000_000_u32).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+        let header = [&[0x82, 127][..], &(payload.len() as u64).to_be_bytes()].concat();
+        let expected = [&header[..], &payload, b"\x88\x02\x03\xE9"].concat();
+        let message = [header, payload].concat();
+        let writer = tokio::spawn(async move {
+            backend.write_all(&message).await.unwrap();
+            backend
+        });
+        let (mut heard, mut piece) = (Vec::new(), vec![0; 100_000]);
+        while heard.len() < expected.len() - 4 {
+            // Nobody reads for so long that everything between is full, again and again.
+            tokio::task::yield_now().await;
+            let count = within(client.read(&mut piece)).await.unwrap();
+            assert!(count > 0, "the end came early");
+            heard.extend_from_slice(&piece[..count]);
+        }
+        let backend = within(writer).await.unwrap();
+        registry.go_away(1.0);
+        within(client.read_to_end(&mut heard)).await.unwrap();
+        assert!(heard == expected);
+        drop((client, backend));
+        assert_eq!(within(ended).await.unwrap().down, 3_000_010);
+    }
+
+    #[tokio::test]
     async fn goodbye_waits_for_the_frame_to_end() {
         let mut ends = tunnel().await;
         // A text frame of five bytes, of which two are still missing.
