@@ -107,12 +107,15 @@ impl Direction {
         matches!(self.flow, Flow::Ended | Flow::Broken)
     }
 
+    /// Moves what can be moved. Once the other direction has ended, so that this is the `last`, closing a socket tells
+    /// its end.
     pub(super) fn poll<F: Transport, T: Transport>(
         &mut self,
         context: &mut Context<'_>,
         from: &mut F,
         to: &mut T,
         close: Option<&[u8]>,
+        last: bool,
     ) -> Moved {
         let mut moved = Moved::Some;
         for _ in 0..READS_A_WAKE {
@@ -130,6 +133,10 @@ impl Direction {
             }
             let discarding = match self.flow {
                 Flow::Ended | Flow::Broken => return moved,
+                Flow::Ending if last && to.socket().is_some() => {
+                    self.flow = Flow::Ended;
+                    return moved;
+                }
                 Flow::Ending | Flow::Goodbye => match Pin::new(&mut *to).poll_shutdown(context) {
                     Poll::Pending => return moved,
                     Poll::Ready(Err(_)) => return self.broken(),

@@ -117,10 +117,12 @@ impl<A: Transport, B: Transport> Relay<A, B> {
     fn step(&mut self, context: &mut Context<'_>, goodbye: bool) -> Option<Ended> {
         let key = || RandomState::new().hash_one(GOING_AWAY).to_be_bytes().first_chunk::<4>().copied();
         let up_close = goodbye.then(|| close_frame(key()));
-        let up = self.up.poll(context, &mut self.client, &mut self.backend, up_close.as_deref());
+        let last = self.down.flow == Flow::Ended;
+        let up = self.up.poll(context, &mut self.client, &mut self.backend, up_close.as_deref(), last);
         self.note(up, Side::Client, Side::Backend);
         let down_close = goodbye.then(|| close_frame(None));
-        let down = self.down.poll(context, &mut self.backend, &mut self.client, down_close.as_deref());
+        let last = self.up.flow == Flow::Ended;
+        let down = self.down.poll(context, &mut self.backend, &mut self.client, down_close.as_deref(), last);
         self.note(down, Side::Backend, Side::Client);
         if matches!((up, down), (Moved::SenderReset, _) | (_, Moved::SenderReset)) {
             self.abort();
