@@ -11,6 +11,8 @@ use super::failure::{Exit, Failure};
 use crate::report;
 
 const CLASSIC: &str = include_str!("templates/classic.yaml");
+const APPLICATION: &str = include_str!("templates/application.yaml");
+const NETWORK: &str = include_str!("templates/network.yaml");
 
 /// Write a commented spec to start from
 #[derive(Debug, Args)]
@@ -26,12 +28,16 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Kind {
     Classic,
+    Application,
+    Network,
 }
 
 /// Writes the spec; an existing file is never touched.
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let template = match arguments.kind {
         Kind::Classic => CLASSIC,
+        Kind::Application => APPLICATION,
+        Kind::Network => NETWORK,
     };
     if arguments.path.as_os_str() == "-" {
         report::result(template);

@@ -21,6 +21,8 @@ mod probe;
 #[cfg(all(feature = "local", feature = "provision", feature = "probe"))]
 mod probe_spec;
 #[cfg(feature = "provision")]
+mod proxy_config;
+#[cfg(feature = "provision")]
 mod proxy_protocol;
 #[cfg(feature = "provision")]
 mod schema;
@@ -73,6 +75,8 @@ enum Command {
     /// No longer send the PROXY header to instance ports of a Classic load balancer
     #[cfg(feature = "provision")]
     DisableProxyProtocol(proxy_protocol::Arguments),
+    #[cfg(feature = "provision")]
+    ProxyConfig(proxy_config::Arguments),
     /// Print the JSON Schema of the spec
     #[cfg(feature = "provision")]
     Schema,
@@ -120,6 +124,8 @@ pub fn run() -> ExitCode {
         Command::Init(arguments) => init::run(&arguments),
         #[cfg(feature = "provision")]
         Command::Validate(arguments) => validate::run(&arguments, &cli.globals),
+        #[cfg(feature = "provision")]
+        Command::ProxyConfig(arguments) => proxy_config::run(&arguments),
         #[cfg(feature = "provision")]
         Command::Schema => Ok(schema::run()),
         #[cfg(feature = "probe")]

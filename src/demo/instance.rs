@@ -8,12 +8,12 @@ use tokio::task::JoinHandle;
 
 use super::chat::Chat;
 use super::stack::DemoError;
+use crate::provision::install::proxy_config;
+use crate::provision::spec::{self, proxy::Bind};
 use crate::proxy::config::Config;
 use crate::proxy::serve::{Listeners, Proxy};
 
-/// The ports of `specs/classic.yaml`, as the instance has them.
-const PROXY: u16 = 80;
-const HEALTH: u16 = 8081;
+/// The ports of the upstreams in `specs/classic.yaml`, as the instance has them.
 const WEB: u16 = 8000;
 const SOCKET: u16 = 9000;
 
@@ -26,19 +26,20 @@ pub(super) struct Instance {
 
 impl Instance {
     /// Starts everything at `address`, every port lifted by `offset`. `https_port` is where visitors find https.
-    pub(super) async fn start(address: Ipv4Addr, offset: u16, https_port: u16) -> Result<Self, DemoError> {
+    pub(super) async fn start(
+        address: Ipv4Addr,
+        offset: u16,
+        https_port: u16,
+        proxy: &spec::Proxy,
+    ) -> Result<Self, DemoError> {
         let at = |port: u16| {
             let port = port.checked_add(offset).ok_or(DemoError::Offset)?;
             Ok::<_, DemoError>(SocketAddr::new(IpAddr::V4(address), port))
         };
         let (web, socket) = (at(WEB)?, at(SOCKET)?);
         let chat = Chat::bind(web, socket).await.map_err(|source| DemoError::Chat { address, source })?;
-        let config = Config::parse(&format!(
-            "listen: \"{}\"\nhealth: \"{}\"\naccept: v1\nredirect_http: true\nhttps_port: {https_port}\n\
-             routes:\n  - {{ path: /ws/, upstream: \"{socket}\" }}\n  - {{ path: /, upstream: \"{web}\" }}\n",
-            at(PROXY)?,
-            at(HEALTH)?,
-        ))?;
+        let proxy = lifted(proxy, https_port, |port| at(port).map(|to| (to.ip(), to.port())))?;
+        let config = Config::parse(&proxy_config(&proxy))?;
         let listeners = Listeners::bind(&config)?;
         let proxy = Proxy::start(config, listeners)?;
         // From here on nothing fails and nothing is awaited: who gives up on the start leaves no task behind.
@@ -58,4 +59,27 @@ impl Instance {
         self.proxy.stop();
         self.proxy.ended().await;
     }
+}
+
+/// Returns the proxy of the spec with every address as this machine has it.
+fn lifted(
+    proxy: &spec::Proxy,
+    https_port: u16,
+    at: impl Fn(u16) -> Result<(IpAddr, u16), DemoError>,
+) -> Result<spec::Proxy, DemoError> {
+    let bind = |port| at(port).map(|(address, port)| Bind { address: Some(address), port });
+    let mut proxy = proxy.clone();
+    for listen in &mut proxy.listen {
+        *listen = bind(listen.port)?;
+    }
+    proxy.health = bind(proxy.health.port)?;
+    proxy.metrics = None;
+    proxy.https_port = Some(https_port);
+    for upstream in proxy.routes.iter_mut().flat_map(|route| &mut route.upstream) {
+        if let Ok(local) = upstream.parse::<SocketAddr>() {
+            let (address, port) = at(local.port())?;
+            *upstream = SocketAddr::new(address, port).to_string();
+        }
+    }
+    Ok(proxy)
 }

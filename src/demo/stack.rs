@@ -23,7 +23,7 @@ use crate::provision::desired::desired;
 use crate::provision::execute::{ExecuteError, events, execute, wait_in_service};
 use crate::provision::observe::observe;
 use crate::provision::plan::{Adoption, PlanError, plan};
-use crate::provision::spec::{self, SpecErrors};
+use crate::provision::spec::{self, Spec, SpecErrors};
 use crate::proxy::config::ConfigError;
 use crate::proxy::serve::{BindError, StartError};
 
@@ -122,6 +122,9 @@ pub enum DemoError {
     /// The spec is wrong.
     #[error(transparent)]
     Spec(#[from] SpecErrors),
+    /// The spec leaves the proxy out.
+    #[error("the demo's spec has no proxy")]
+    NoProxy,
     /// There are no clients.
     #[error("the local AWS cannot be called")]
     Setup(#[from] SetupError),
@@ -277,10 +280,12 @@ async fn build(
     let client = Client::new(place.endpoint)?;
     client.set_health_check_interval(HURRY_MS).await?;
     let instance = account::run_instance(&client).await?;
-    parts.instance = Some(Instance::start(instance.address, place.offset, place.https).await?);
+    let spec = spec::parse(SPEC_NAME, &SPEC.replace(SPEC_DOMAIN, DOMAIN), Path::new(""))?;
+    let proxy = spec.proxy.as_ref().ok_or(DemoError::NoProxy)?;
+    parts.instance = Some(Instance::start(instance.address, place.offset, place.https, proxy).await?);
     tell(Milestone::Instance { id: &instance.id, address: instance.address });
 
-    let name = Box::pin(apply(place.endpoint, tell)).await?;
+    let name = Box::pin(apply(place.endpoint, &spec, tell)).await?;
     for port in [place.https, place.http] {
         await_listener(port).await?;
     }
@@ -290,9 +295,12 @@ async fn build(
 }
 
 /// Applies the spec as `elbws apply` does, and waits until the instance is in service.
-async fn apply(endpoint: &str, tell: &mut dyn FnMut(Milestone<'_>)) -> Result<String, DemoError> {
-    let text = SPEC.replace(SPEC_DOMAIN, DOMAIN);
-    let stack = desired(&spec::parse(SPEC_NAME, &text, Path::new(""))?, |_| None);
+async fn apply(
+    endpoint: &str,
+    spec: &Spec,
+    tell: &mut dyn FnMut(Milestone<'_>),
+) -> Result<String, DemoError> {
+    let stack = desired(spec, |_| None);
     let clients = Clients::new(ClientOptions {
         region: Some(REGION.to_owned()),
         endpoint_url: Some(endpoint.to_owned()),

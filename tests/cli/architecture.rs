@@ -10,6 +10,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("resource", &[]),
     ("event", &["resource"]),
     ("desired", &["spec", "resource"]),
+    ("install", &["spec"]),
     ("plan", &["resource"]),
     ("aws", &["resource"]),
     ("observe", &["aws", "resource"]),
@@ -21,8 +22,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "demo",
         &[
-            "local", "proxy", "probe", "spec", "resource", "desired", "plan", "aws", "observe", "execute",
-            "event",
+            "local", "proxy", "probe", "spec", "resource", "desired", "install", "plan", "aws", "observe",
+            "execute", "event",
         ],
     ),
     ("promise", &["local", "probe", "spec", "resource", "plan", "aws", "observe"]),

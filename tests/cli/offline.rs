@@ -26,6 +26,7 @@ fn help_is_printed() {
     run("help-validate", &["validate", "-h"]);
     run("help-init", &["init", "-h"]);
     run("help-schema", &["schema", "-h"]);
+    run("help-proxy-config", &["proxy-config", "-h"]);
     run("help-completions", &["completions", "-h"]);
     run("help-man", &["man", "-h"]);
 }
@@ -37,7 +38,7 @@ fn usage_errors_exit_with_64() {
     run("usage-missing-argument", &["validate"]);
     run("usage-bad-value", &["schema", "--color", "blue"]);
     run("usage-markdown", &["validate", "specs/classic.yaml", "--output", "markdown"]);
-    run("usage-init-type", &["init", "--type", "application"]);
+    run("usage-init-type", &["init", "--type", "gateway"]);
     run("usage-man", &["man", "aply"]);
 }
 
@@ -153,6 +154,27 @@ fn every_commented_line_of_init_is_valid_too() {
     });
     let output = with_input(elbws(&package(), &["validate", "-"]), &network);
     assert!(output.status.success(), "{network}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// All that is commented out below `load_balancer:` holds together as well.
+#[test]
+fn init_of_the_other_types_is_valid_with_and_without_its_comments() {
+    for kind in ["application", "network"] {
+        let printed = elbws(&package(), &["init", "--type", kind, "-"]).output().unwrap();
+        let template = String::from_utf8(printed.stdout).unwrap();
+        let output = with_input(elbws(&package(), &["validate", "-"]), &template);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let (before, after) = template.split_once("load_balancer:").unwrap();
+        let bare = |line: &str| match line.trim_start().strip_prefix("# ") {
+            Some(rest) => format!("{}{rest}", &line[..line.len() - line.trim_start().len()]),
+            None => line.to_owned(),
+        };
+        let whole: Vec<_> = after.lines().map(bare).collect();
+        assert!(whole.len() >= 30, "{kind}");
+        let whole = format!("{before}load_balancer:{}\n", whole.join("\n"));
+        let output = with_input(elbws(&package(), &["validate", "-"]), &whole);
+        assert!(output.status.success(), "{whole}\n{}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod disturbed;
 mod execute;
 mod moto;
 mod observe;
+mod proxy_config;
 mod proxy_protocol;
 mod schema;
 mod simultaneous;

@@ -16,6 +16,8 @@ pub(super) static BIND: Text =
 pub(super) static ROUTE_PATH: Text = Text { what: "a path", pattern: "^/[^?#*\\s]*$", check: route_path };
 pub(super) static UPSTREAM: Text =
     Text { what: "host:port, ip:port or unix:/path", pattern: "^(unix:/.+|.+:[0-9]{1,5})$", check: upstream };
+pub(super) static ROUTE_HOST: Text =
+    Text { what: "a host name", pattern: "^[0-9A-Za-z._-]+$", check: route_host };
 pub(super) static PORT_KEY: Text = Text { what: "a port", pattern: "^[1-9][0-9]{0,4}$", check: port_key };
 pub(super) static ACCESS_LOG: Text =
     Text { what: "off, stdout or an absolute path", pattern: "^(off|stdout|/.+)$", check: access_log };
@@ -71,6 +73,17 @@ fn route_path(text: &str) -> Checked {
         );
     }
     Ok(())
+}
+
+fn route_host(text: &str) -> Checked {
+    if let Some((host, _)) = text.split_once(':').filter(|(_, port)| port_key(port).is_ok()) {
+        return refuse(format!("{} has a port", shown(text)), format!("write {host}"));
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if !text.is_empty() && text.bytes().all(allowed) {
+        return Ok(());
+    }
+    refuse(format!("{} is not a host name", shown(text)), "for example chat.example.com, without wildcards")
 }
 
 fn upstream(text: &str) -> Checked {

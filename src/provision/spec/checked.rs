@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::item::Item;
 use super::load_balancer::{
     AlpnPolicy, ClassicLoadBalancer, ClassicProtocol, LoadBalancer, NetworkLoadBalancer, Protocol,
-    TargetHealthCheck,
+    TargetHealthCheck, XffMode,
 };
 use super::problem::{Problems, Refusal};
-use super::proxy::{Bind, HEALTHZ, Proxy};
+use super::proxy::{Accept, Bind, HEALTHZ, Proxy};
 
 /// A check of a load balancer of any type.
 struct Check<'a> {
@@ -43,6 +43,15 @@ pub(super) fn check(
         check_header(item, classic, proxy, problems);
     }
     let Some(proxy) = proxy else { return };
+    if let LoadBalancer::Application(application) = balancer
+        && proxy.accept == Accept::Off
+        && application.xff_header_processing_mode != XffMode::Append
+    {
+        let refusal =
+            Refusal::new("the proxy takes the visitor's address from what the load balancer appends")
+                .hint("remove it for the default, append");
+        item.at("xff_header_processing_mode").report(problems, refusal);
+    }
     if let LoadBalancer::Network(network) = balancer {
         check_alpn(item, network, proxy, problems);
     }
@@ -128,7 +137,8 @@ fn check_answered(check: &Check<'_>, proxy: &Proxy, problems: &mut Problems) {
     }
     let upstream = || {
         let port = port.to_string();
-        proxy.routes.iter().any(|r| r.upstream.rsplit_once(':').is_some_and(|(_, p)| p == port))
+        let mut upstreams = proxy.routes.iter().flat_map(|route| &route.upstream);
+        upstreams.any(|upstream| upstream.rsplit_once(':').is_some_and(|(_, found)| found == port))
     };
     let known =
         proxy.listen.iter().any(|bind| bind.port == *port) || check.own_ports.contains(port) || upstream();

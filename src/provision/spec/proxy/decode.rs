@@ -3,19 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use ipnet::IpNet;
-
-use super::{AccessLog, Bind, Deploy, Proxy, Route, UrlScheme};
-use crate::provision::spec::Seconds;
+use super::{AccessLog, AccessLogFormat, Bind, Deploy, DrainingHealth, Proxy, UrlScheme, routes};
 use crate::provision::spec::item::{Invalid, Item, Read, Value};
 use crate::provision::spec::load_balancer::{Behind, Front};
 use crate::provision::spec::problem::{Problems, Refusal};
+use crate::provision::spec::{Seconds, hsts};
 
 const HEALTH: Bind = Bind { address: None, port: 8081 };
 const METRICS: Bind = Bind { address: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)), port: 9145 };
 const DRAIN: Seconds = Seconds(300);
-/// The blog post's applications: the WebSocket server and the web server.
-const ROUTES: [(&str, &str); 2] = [("/ws/", "127.0.0.1:9000"), ("/", "127.0.0.1:8000")];
 
 /// Decodes `proxy:`; `false` turns the proxy off.
 pub(in crate::provision::spec) fn decode(
@@ -31,9 +27,9 @@ pub(in crate::provision::spec) fn decode(
     }
     let health = health(item);
     let metrics = metrics(item);
-    let routes = routes(item, problems);
+    let routes = routes::decode(item, problems);
+    let hsts = hsts::decode(item.get("hsts"), problems);
     let deploy = deploy(item, problems);
-    let trusted = trusted(item, problems);
     let given_listen = item.get("listen").map(|listen| listen_list(listen, problems)).transpose();
     let front = front?;
     let listen = given_listen?.unwrap_or_else(|| {
@@ -44,6 +40,8 @@ pub(in crate::provision::spec) fn decode(
     let redirect_http = fronted.redirect_http(problems);
     let scheme_by_port = scheme_by_port(item, front);
     let ping_interval = fronted.ping_interval(problems);
+    let trusted = fronted.trusted(problems);
+    let optional = |name: &str| item.get(name).map(Item::as_seconds).transpose();
     let proxy = Proxy {
         health: health?,
         metrics: metrics?,
@@ -55,8 +53,24 @@ pub(in crate::provision::spec) fn decode(
         tunnel_idle: item.seconds("tunnel_idle", fronted.tunnel_idle())?,
         ping_interval: ping_interval?,
         keep_alive: item.seconds("keep_alive", fronted.keep_alive())?,
-        header_timeout: item.get("header_timeout").map(Item::as_seconds).transpose()?,
-        request_timeout: item.get("request_timeout").map(Item::as_seconds).transpose()?,
+        header_timeout: optional("header_timeout")?,
+        request_timeout: optional("request_timeout")?,
+        connect_timeout: optional("connect_timeout")?,
+        https_port: item.number("https_port")?,
+        hsts: hsts?,
+        ping_backend: item.boolean("ping_backend", false)?,
+        max_head: item.number("max_head")?,
+        max_connections_per_client: item.number("max_connections_per_client")?,
+        max_tunnels: item.number("max_tunnels")?,
+        access_log_format: match item.text("access_log_format")? {
+            Some("combined") => AccessLogFormat::Combined,
+            Some(_) | None => AccessLogFormat::Json,
+        },
+        health_while_draining: match item.text("health_while_draining")? {
+            Some("fail") => DrainingHealth::Fail,
+            Some(_) | None => DrainingHealth::Pass,
+        },
+        reason_header: item.boolean("reason_header", false)?,
         drain: item.seconds("drain", DRAIN)?,
         workers: item.number("workers")?,
         max_connections: item.number("max_connections")?,
@@ -121,39 +135,6 @@ fn listen_list(item: &Item, problems: &mut Problems) -> Read<Vec<Bind>> {
         binds.push(bind);
     }
     Ok(binds)
-}
-
-fn trusted(item: &Item, problems: &mut Problems) -> Read<Vec<IpNet>> {
-    item.texts("trusted", problems)?.iter().map(|text| text.parse().map_err(|_| Invalid)).collect()
-}
-
-fn routes(item: &Item, problems: &mut Problems) -> Read<Vec<Route>> {
-    let Some(list) = item.get("routes") else {
-        return Ok(ROUTES.map(|(path, to)| Route { path: path.to_owned(), upstream: to.to_owned() }).into());
-    };
-    let mut routes: Vec<Read<Route>> = Vec::new();
-    for (at, item) in list.as_list()?.iter().enumerate() {
-        let route = route(item);
-        if let Ok(route) = &route {
-            let first =
-                routes.iter().position(|other| other.as_ref().is_ok_and(|other| other.path == route.path));
-            if let Some(first) = first {
-                let refusal =
-                    Refusal::new(format!("this route can never match, routes[{first}] has the same path"))
-                        .hint(format!("remove routes[{first}] or routes[{at}], or give one a longer path"));
-                item.at("path").report(problems, refusal);
-            }
-        }
-        routes.push(route);
-    }
-    routes.into_iter().collect()
-}
-
-fn route(item: &Item) -> Read<Route> {
-    Ok(Route {
-        path: item.text("path")?.ok_or(Invalid)?.to_owned(),
-        upstream: item.text("upstream")?.ok_or(Invalid)?.to_owned(),
-    })
 }
 
 fn scheme_by_port(item: &Item, front: &Front) -> Read<BTreeMap<u16, UrlScheme>> {

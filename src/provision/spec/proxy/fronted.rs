@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
+
 use super::{Accept, Bind, Proxy};
 use crate::provision::spec::Seconds;
-use crate::provision::spec::item::{Item, Read, Value};
-use crate::provision::spec::load_balancer::{Front, Sends};
+use crate::provision::spec::item::{Invalid, Item, Read, Value};
+use crate::provision::spec::load_balancer::{Front, FrontListener, Sends};
 use crate::provision::spec::problem::{Problems, Refusal};
 
 /// The proxy's section beside what stands in front of it.
@@ -116,6 +118,22 @@ impl Fronted<'_> {
         }
     }
 
+    /// Resolves `trusted:`. Behind listeners of the HTTP layer the load balancer's own addresses must be believed,
+    /// which a VPC usually takes from the private ranges.
+    pub(super) fn trusted(&self, problems: &mut Problems) -> Read<Vec<IpNet>> {
+        let served = |listener: &&FrontListener| {
+            self.listen.iter().any(|bind| listener.instance_ports.contains(&bind.port))
+        };
+        let forwarded = self.front.listeners.iter().filter(served).all(|listener| listener.http);
+        let texts = self.item.texts("trusted", problems)?;
+        let nets = if texts.is_empty() && forwarded {
+            PRIVATE.iter().map(|text| text.parse()).collect::<Result<Vec<IpNet>, _>>()
+        } else {
+            texts.iter().map(|text| text.parse()).collect()
+        };
+        nets.map_err(|_| Invalid)
+    }
+
     /// Longer than the load balancer keeps a silent tunnel, so that it is never the proxy that cuts.
     pub(super) fn tunnel_idle(&self) -> Seconds {
         Seconds(self.longest_idle().get().saturating_add(300))
@@ -131,6 +149,10 @@ impl Fronted<'_> {
         self.front.listeners.iter().map(|listener| listener.idle).max().unwrap_or(Seconds(3600))
     }
 }
+
+/// Private addresses (RFC 1918, RFC 6598, RFC 4193), and the host itself, where only the instance's own programs are.
+const PRIVATE: [&str; 7] =
+    ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "::1/128"];
 
 /// NAT gateways and the connection tracking of newer instances forget what is silent for 350 seconds.
 /// <https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html>
@@ -153,12 +175,13 @@ pub(super) fn check_addresses(item: &Item, proxy: &Proxy, problems: &mut Problem
         item.at("metrics").report(problems, refusal.hint("the default is 127.0.0.1:9145"));
     }
     for (at, route) in proxy.routes.iter().enumerate() {
-        let Some(upstream) = loopback(&route.upstream) else { continue };
-        if proxy.listen.iter().any(|bind| bind.overlaps(&upstream)) {
+        let own = |upstream: &&String| {
+            loopback(upstream).is_some_and(|to| proxy.listen.iter().any(|bind| bind.overlaps(&to)))
+        };
+        if let Some(upstream) = route.upstream.iter().find(own) {
             let route_item = item.get("routes").and_then(|list| list.as_list().ok()?.get(at)).unwrap_or(item);
-            let refusal =
-                Refusal::new(format!("{} is the proxy itself, requests would go round", route.upstream))
-                    .hint("name the address of the application");
+            let refusal = Refusal::new(format!("{upstream} is the proxy itself, requests would go round"))
+                .hint("name the address of the application");
             route_item.at("upstream").report(problems, refusal);
         }
     }
