@@ -36,6 +36,8 @@ pub(super) struct Way {
     pub(super) secure: bool,
     /// What requests are sent by.
     pub(super) protocol: Protocol,
+    /// The application protocol that their handshake is offered.
+    pub(super) alpn: Option<&'static str>,
 }
 
 /// A version of HTTP.
@@ -57,7 +59,7 @@ async fn attempt(way: Way, target: &Target) -> io::Result<Link> {
     let stream = socket.connect(target.address).await?;
     stream.set_nodelay(true)?;
     if way.secure {
-        let stream = handshake(stream, target.address).await?;
+        let stream = handshake(stream, target.address, way.alpn).await?;
         Ok(TlsStream::Client(stream).into())
     } else {
         Ok(stream.into())

@@ -11,6 +11,7 @@ use crate::local::account::Settings;
 use crate::local::admission::{self, Balancer};
 use crate::local::state::ec2::{Instance, InstanceState};
 use crate::local::state::elb::LoadBalancer;
+use crate::local::state::elbv2::ProtocolVersion;
 use crate::local::state::{Region, State};
 
 impl HealthTable {
@@ -75,6 +76,7 @@ fn check(region: &Region, load_balancer: &LoadBalancer, id: &str, settings: &Set
     let port = target.port.checked_add(settings.port_offset).filter(|_| admitted);
     let address = port.map(|port| SocketAddr::new(IpAddr::V4(instance.private_ip), port));
     let request = target.protocol.is_http().then(|| Request {
+        version: ProtocolVersion::Http1,
         path: target.path,
         host: instance.private_ip.to_string(),
         agent: "ELB-HealthChecker/1.0",

@@ -16,7 +16,7 @@ use crate::local::account::Settings;
 use crate::local::admission::{self, Balancer};
 use crate::local::placement::{Place, place, serves_zone};
 use crate::local::proxy_header;
-use crate::local::state::elbv2::{Kind, LoadBalancer, Target, TargetGroup};
+use crate::local::state::elbv2::{Kind, LoadBalancer, ProtocolVersion, Target, TargetGroup};
 use crate::local::state::{Region, State};
 
 /// The health of a target, as its group tells of it.
@@ -190,6 +190,7 @@ fn check(
     let lifted = port.checked_add(settings.port_offset).filter(|_| admitted);
     let address = place.address.zip(lifted);
     let request = configured.protocol.is_application().then(|| Request {
+        version: group.protocol_version.unwrap_or(ProtocolVersion::Http1),
         path: configured.path.clone().unwrap_or_else(|| "/".to_owned()),
         host: place.address.map_or_else(String::new, |address| format!("{address}:{port}")),
         agent: "ELB-HealthChecker/2.0",

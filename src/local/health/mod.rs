@@ -5,6 +5,7 @@
 
 mod classic;
 mod group;
+mod newer;
 pub(crate) mod probe;
 mod record;
 

@@ -13,6 +13,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::newer;
+use crate::local::state::elbv2::ProtocolVersion;
+
 /// What is asked of a target.
 #[derive(Clone, Debug)]
 pub(super) struct Probe {
@@ -31,6 +34,7 @@ pub(super) struct Probe {
 /// A request, and which answers pass.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
+    pub(super) version: ProtocolVersion,
     pub(super) path: String,
     /// `Host` and `User-Agent` as the checker words them.
     pub(super) host: String,
@@ -63,8 +67,14 @@ impl Probe {
         match (self.secure, &self.request) {
             (false, None) => Ok(Outcome::Passed),
             (false, Some(request)) => request.send(stream).await,
-            (true, None) => handshake(stream, address).await.map(|_| Outcome::Passed),
-            (true, Some(request)) => request.send(handshake(stream, address).await?).await,
+            (true, None) => handshake(stream, address, None).await.map(|_| Outcome::Passed),
+            (true, Some(request)) => {
+                let alpn = match request.version {
+                    ProtocolVersion::Http1 => None,
+                    ProtocolVersion::Http2 | ProtocolVersion::Grpc => Some("h2"),
+                };
+                request.send(handshake(stream, address, alpn).await?).await
+            }
         }
     }
 
@@ -77,8 +87,25 @@ impl Probe {
 }
 
 impl Request {
-    async fn send(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<Outcome> {
-        let Self { path, host, agent, codes } = self;
+    async fn send<S>(&self, stream: S) -> std::io::Result<Outcome>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let code = match self.version {
+            ProtocolVersion::Http1 => self.ask(stream).await?,
+            ProtocolVersion::Http2 => newer::status(self, stream).await,
+            ProtocolVersion::Grpc => newer::grpc_status(self, stream).await,
+        };
+        Ok(match code {
+            Some(code) if self.codes.iter().any(|range| range.contains(&code)) => Outcome::Passed,
+            Some(code) => Outcome::Code(code),
+            None => Outcome::Failed,
+        })
+    }
+
+    /// The code of the answer in HTTP/1.
+    async fn ask(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<Option<u16>> {
+        let Self { path, host, agent, .. } = self;
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
         );
@@ -86,16 +113,11 @@ impl Request {
         stream.flush().await?;
         let mut status = [0; "HTTP/1.1 200".len()];
         stream.read_exact(&mut status).await?;
-        let code = std::str::from_utf8(&status).ok().and_then(|status| {
+        Ok(std::str::from_utf8(&status).ok().and_then(|status| {
             let (version, code) = status.split_once(' ')?;
             let digits = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
             code.parse().ok().filter(|_| version.starts_with("HTTP/1.") && digits)
-        });
-        Ok(match code {
-            Some(code) if codes.iter().any(|range| range.contains(&code)) => Outcome::Passed,
-            Some(code) => Outcome::Code(code),
-            None => Outcome::Failed,
-        })
+        }))
     }
 }
 
@@ -108,13 +130,14 @@ pub(super) fn codes(matcher: &str) -> Vec<RangeInclusive<u16>> {
     ranges.collect()
 }
 
-/// Shakes hands with an instance, whatever certificate it shows: a Classic load balancer checks none unless a
-/// backend authentication policy says so.
+/// Shakes hands with a target, whatever certificate it shows: a Classic load balancer checks none unless a
+/// backend authentication policy says so, and the others never do. One application protocol may be offered.
 pub(crate) async fn handshake(
     stream: TcpStream,
     address: SocketAddr,
+    alpn: Option<&str>,
 ) -> std::io::Result<TlsStream<TcpStream>> {
-    static CONNECTOR: LazyLock<Option<TlsConnector>> = LazyLock::new(|| {
+    static CONFIG: LazyLock<Option<ClientConfig>> = LazyLock::new(|| {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -122,10 +145,11 @@ pub(crate) async fn handshake(
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
             .with_no_client_auth();
-        Some(TlsConnector::from(Arc::new(config)))
+        Some(config)
     });
-    let connector = CONNECTOR.as_ref().ok_or(std::io::ErrorKind::Unsupported)?;
-    connector.connect(ServerName::IpAddress(address.ip().into()), stream).await
+    let mut config = CONFIG.clone().ok_or(std::io::ErrorKind::Unsupported)?;
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    TlsConnector::from(Arc::new(config)).connect(ServerName::IpAddress(address.ip().into()), stream).await
 }
 
 /// Accepts whatever certificate an instance shows, as a Classic load balancer does without a backend
@@ -216,6 +240,7 @@ mod tests {
 
     async fn ask(address: SocketAddr, secure: bool, codes: &str) -> Outcome {
         let request = Request {
+            version: ProtocolVersion::Http1,
             path: "/healthz".to_owned(),
             host: "x".to_owned(),
             agent: "test",

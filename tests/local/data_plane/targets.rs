@@ -1,6 +1,7 @@
 //! Targets of every kind, and what becomes of requests when they leave.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use elbws::local::Config;
@@ -11,11 +12,12 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 use super::changes::echoes;
 use super::http::{body, head, respond, send};
 use super::peers::find;
-use super::rig::{OFFSET, Rig, eventually, within};
+use super::rig::{Instance, OFFSET, Rig, eventually, within};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: chat.example.com\r\n\r\n";
 
@@ -52,43 +54,99 @@ async fn requests_end_with_the_deregistration_delay() {
     assert_eq!(within(answering.read(&mut [0])).await.unwrap_or(0), 0, "the target is told as well");
 }
 
-#[tokio::test]
-async fn an_http2_group_is_spoken_to_in_http2() {
-    let Some(curl) = find("curl") else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let config =
-        Config { assume_healthy: true, state_dir: Some(folder.path().to_owned()), ..Config::default() };
-    let rig = Rig::with(config);
-    let balancer = rig.balancer("application");
-    let instance = rig.launch().await;
-    let group = rig.target_group("newer", "HTTP", "&ProtocolVersion=HTTP2");
-    rig.register_targets(&group, &[&instance]);
+/// Serves HTTP/2 on an instance, with TLS where there is an acceptor for it: what was asked, with that status of
+/// gRPC's.
+fn serve_http2(instance: Instance, acceptor: Option<TlsAcceptor>, status: &'static str) {
+    fn respond(request: &Request<Incoming>, status: &'static str) -> Response<Full<Bytes>> {
+        let (version, uri) = (request.version(), request.uri());
+        let said = format!("{version:?} {uri} {:?}", request.headers().get("x-forwarded-port"));
+        let mut response = Response::new(Full::new(Bytes::from(said)));
+        response.headers_mut().insert("grpc-status", status.parse().unwrap());
+        response
+    }
     tokio::spawn(async move {
         loop {
             let served = instance.accept_forever().await;
-            let service = service_fn(|request: Request<Incoming>| async move {
-                let (version, uri) = (request.version(), request.uri());
-                let said = format!("{version:?} {uri} {:?}", request.headers().get("x-forwarded-port"));
-                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(said))))
-            });
             let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            tokio::spawn(builder.serve_connection(TokioIo::new(served), service));
+            let service =
+                service_fn(move |request| std::future::ready(Ok::<_, Infallible>(respond(&request, status))));
+            if let Some(acceptor) = &acceptor {
+                let Ok(served) = acceptor.accept(served).await else { continue };
+                // As many servers do: no HTTP/2 for who does not ask for it.
+                if served.get_ref().1.alpn_protocol() == Some(b"h2") {
+                    tokio::spawn(builder.serve_connection(TokioIo::new(served), service));
+                }
+            } else {
+                tokio::spawn(builder.serve_connection(TokioIo::new(served), service));
+            }
         }
     });
+}
+
+/// One for any name, that knows HTTP/2.
+fn acceptor() -> TlsAcceptor {
+    let made = rcgen::generate_simple_self_signed(["anything".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    TlsAcceptor::from(Arc::new(config))
+}
+
+#[tokio::test]
+async fn an_http2_group_is_spoken_to_and_checked_in_http2() {
+    let Some(curl) = find("curl") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let rig = Rig::with(Config { state_dir: Some(folder.path().to_owned()), ..Config::default() });
+    rig.server.admin("POST", "/_elbws/settings", r#"{"health_check_interval_ms":20}"#);
+    let balancer = rig.balancer("application");
     let arn = rig.certificate("chat.example.com");
-    let address = balancer.listen(&format!("HTTPS/{arn}"), 443, &group).await.address;
-    let ask = async |version: &str| {
-        let output = tokio::process::Command::new(&curl)
-            .args(["-sS", "--noproxy", "*", version, "-w", " %{http_code}", "--cacert"])
-            .arg(folder.path().join("ca.pem"))
-            .args(["--connect-to", &format!("::{}:{}", address.ip(), address.port())])
-            .arg("https://chat.example.com/a?b")
-            .output();
-        String::from_utf8(within(output).await.unwrap().stdout).unwrap()
-    };
-    assert_eq!(ask("--http2").await, "HTTP/2.0 http://chat.example.com/a?b Some(\"443\") 200");
-    let refused = ask("--http1.1").await;
-    assert!(refused.ends_with(" 464"), "{refused}");
+    for (port, protocol, acceptor) in [(443, "HTTP", None), (444, "HTTPS", Some(acceptor()))] {
+        let instance = rig.launch().await;
+        let settings =
+            format!("&ProtocolVersion=HTTP2&HealthyThresholdCount=2&HealthCheckProtocol={protocol}");
+        let group = rig.target_group(&protocol.to_lowercase(), protocol, &settings);
+        rig.register_targets(&group, &[&instance]);
+        serve_http2(instance, acceptor, "0");
+        let address = balancer.listen(&format!("HTTPS/{arn}"), port, &group).await.address;
+        rig.health_is(&group, &[("healthy", "")]).await;
+        let ask = async |version: &str| {
+            let output = tokio::process::Command::new(&curl)
+                .args(["-sS", "--noproxy", "*", version, "-w", " %{http_code}", "--cacert"])
+                .arg(folder.path().join("ca.pem"))
+                .args(["--connect-to", &format!("::{}:{}", address.ip(), address.port())])
+                .arg("https://chat.example.com/a?b")
+                .output();
+            String::from_utf8(within(output).await.unwrap().stdout).unwrap()
+        };
+        let said = ask("--http2").await;
+        let scheme = protocol.to_lowercase();
+        let host = if port == 443 { String::new() } else { format!(":{port}") };
+        assert_eq!(said, format!("HTTP/2.0 {scheme}://chat.example.com{host}/a?b Some(\"{port}\") 200"));
+        let refused = ask("--http1.1").await;
+        assert!(refused.ends_with(" 464"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_grpc_group_is_checked_by_a_call() {
+    let rig = Rig::with(Config::default());
+    rig.server.admin("POST", "/_elbws/settings", r#"{"health_check_interval_ms":20}"#);
+    let balancer = rig.balancer("application");
+    let arn = rig.certificate("chat.example.com");
+    let (good, bad) = (rig.launch().await, rig.launch().await);
+    let settings = "&ProtocolVersion=GRPC&Matcher.GrpcCode=0-5&UnhealthyThresholdCount=2";
+    let group = rig.target_group("grpc", "HTTP", settings);
+    rig.register_targets(&group, &[&good, &bad]);
+    serve_http2(good, None, "5");
+    serve_http2(bad, None, "12");
+    balancer.listen(&format!("HTTPS/{arn}"), 443, &group).await;
+    rig.health_is(&group, &[("healthy", ""), ("unhealthy", "Target.ResponseCodeMismatch")]).await;
 }
 
 #[tokio::test]

@@ -157,16 +157,18 @@ fn plan(
         members = rested(Duration::from_secs(seconds), members, Instant::now(), chance());
     }
     let version = group.protocol_version.unwrap_or(ProtocolVersion::Http1);
+    let protocol = match version {
+        ProtocolVersion::Http1 => Protocol::Http1,
+        ProtocolVersion::Http2 | ProtocolVersion::Grpc => Protocol::Http2,
+    };
     Ok(Plan {
         group: arn.to_owned(),
         group_sticks: forward.stickiness,
         way: Way {
             source: load_balancer.address,
             secure: group.protocol.is_secure(),
-            protocol: match version {
-                ProtocolVersion::Http1 => Protocol::Http1,
-                ProtocolVersion::Http2 | ProtocolVersion::Grpc => Protocol::Http2,
-            },
+            protocol,
+            alpn: (protocol == Protocol::Http2).then_some("h2"),
         },
         version,
         targets: members.into_iter().map(|member| member.target).collect(),

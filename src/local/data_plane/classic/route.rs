@@ -76,6 +76,7 @@ impl Route {
                 source: load_balancer.address,
                 secure: listener.instance_protocol.is_secure(),
                 protocol: Protocol::Http1,
+                alpn: None,
             },
             proxy_protocol: has_proxy_protocol(load_balancer, port),
             targets: load_balancer.instances.iter().filter_map(target).collect(),

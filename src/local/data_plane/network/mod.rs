@@ -6,10 +6,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
-use self::route::Route;
+use self::route::{Route, agreed};
 pub(super) use self::route::{enter, tenure};
 use super::access_log::Record;
-use super::backend::{self, Target};
+use super::backend::{self, Target, Way};
 use super::group::Member;
 use super::listener::Client;
 use crate::local::proxy_header;
@@ -31,7 +31,9 @@ pub(super) async fn serve(client: Client) {
         client.link.abort();
         return;
     };
-    let mut backend = match backend::connect(route.way, target).await {
+    // What the client speaks, a target that has TLS is offered.
+    let alpn = client.handshake.as_ref().and_then(|handshake| agreed(handshake.alpn.as_deref()?));
+    let mut backend = match backend::connect(Way { alpn, ..route.way }, target).await {
         Ok(backend) => backend,
         Err(error) => {
             let Target { id, address, .. } = target;

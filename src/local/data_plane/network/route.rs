@@ -46,14 +46,23 @@ pub(in crate::local::data_plane) fn enter(
     client: IpAddr,
 ) -> Result<Option<Terms>, Refusal> {
     let found = find(inner, front)?;
-    let alpn: &[&'static str] = match found.listener.alpn_policy.as_deref() {
+    entrance::enter(inner, front, found, client, offered(found.listener.alpn_policy.as_deref()))
+}
+
+/// The application protocols of an ALPN policy.
+fn offered(policy: Option<&str>) -> &'static [&'static str] {
+    match policy {
         Some("HTTP1Only") => &["http/1.1", "http/1.0"],
         Some("HTTP2Only") => &["h2"],
         Some("HTTP2Optional") => &["http/1.1", "http/1.0", "h2"],
         Some("HTTP2Preferred") => &["h2", "http/1.1", "http/1.0"],
         Some(_) | None => &[],
-    };
-    entrance::enter(inner, front, found, client, alpn)
+    }
+}
+
+/// What was agreed on with a client, for the handshake with the target.
+pub(super) fn agreed(protocol: &str) -> Option<&'static str> {
+    offered(Some("HTTP2Optional")).iter().find(|name| **name == protocol).copied()
 }
 
 impl Route {
@@ -77,6 +86,7 @@ impl Route {
                 source: kept.unwrap_or(load_balancer.address),
                 secure: group.protocol.is_secure(),
                 protocol: Protocol::Http1,
+                alpn: None,
             },
             proxy_protocol: group.attributes.flag("proxy_protocol_v2.enabled"),
             sticky: group.attributes.flag("stickiness.enabled"),
