@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
-use super::plan::adoption;
+use super::plan::Agreed;
 use super::session::{self, Session, unplannable};
 use super::spec_file::{self, Files};
 use crate::provision::execute::{ExecuteError, Outcome, events, execute, wait_healthy, wait_in_service};
@@ -32,9 +32,8 @@ pub(crate) struct Arguments {
     /// How long to wait for the targets
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     timeout: Duration,
-    /// Take over a load balancer of the same name that carries no tags of elbws
-    #[arg(long)]
-    adopt: bool,
+    #[command(flatten)]
+    agreed: Agreed,
 }
 
 /// Remove everything that carries the stack's tags
@@ -114,7 +113,7 @@ async fn apply(
     let plan = match source {
         Source::Spec(stack) => {
             let observed = session.observe(&stack).await?;
-            plan::plan(&stack, &observed, adoption(arguments.adopt)).map_err(unplannable)?
+            plan::plan(&stack, &observed, arguments.agreed.choices()).map_err(unplannable)?
         }
         Source::Saved(saved) => {
             if session.clients.region() != saved.plan.region {

@@ -9,7 +9,7 @@ use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
 use super::session::{self, Session, unplannable};
 use super::spec_file::{self, Files};
-use crate::provision::plan::{Adoption, SavedPlan, plan};
+use crate::provision::plan::{Adoption, Choices, Cutover, SavedPlan, plan};
 use crate::provision::resource::Stack;
 use crate::report;
 
@@ -25,14 +25,29 @@ pub(crate) struct Arguments {
     /// Save the plan in this file, for `elbws apply FILE`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    agreed: Agreed,
+}
+
+/// What a user may agree to besides the spec.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Agreed {
     /// Take over a load balancer of the same name that carries no tags of elbws
     #[arg(long)]
     adopt: bool,
+    /// Remove the stack's load balancers of another type or name: their traffic has moved
+    #[arg(long)]
+    cutover: bool,
 }
 
-/// Says whether `--adopt` was given.
-pub(crate) fn adoption(adopt: bool) -> Adoption {
-    if adopt { Adoption::Adopt } else { Adoption::Refuse }
+impl Agreed {
+    /// Returns what the planner makes of it.
+    pub(crate) fn choices(self) -> Choices {
+        Choices {
+            adoption: if self.adopt { Adoption::Adopt } else { Adoption::Refuse },
+            cutover: if self.cutover { Cutover::Now } else { Cutover::WhenMoved },
+        }
+    }
 }
 
 /// Plans and prints.
@@ -49,8 +64,8 @@ async fn print(
     session: Session,
 ) -> Result<Exit, Failure> {
     let observed = session.observe(&stack).await?;
-    let adoption = adoption(arguments.adopt);
-    let plan = plan(&stack, &observed, adoption).map_err(unplannable)?;
+    let choices = arguments.agreed.choices();
+    let plan = plan(&stack, &observed, choices).map_err(unplannable)?;
     match globals.output {
         Output::Text => report::result(&report::plan::text(&plan)),
         Output::Json => report::result(&format!("{}\n", report::plan::json(&plan))),
@@ -59,7 +74,7 @@ async fn print(
     let pending = !plan.changes.is_empty();
     if let Some(path) = &arguments.out {
         let text =
-            SavedPlan::new(stack, adoption, plan, &observed).to_json().context("cannot save the plan")?;
+            SavedPlan::new(stack, choices, plan, &observed).to_json().context("cannot save the plan")?;
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
         report::message(&format!("saved; apply exactly this with: elbws apply {}", path.display()));
     }

@@ -114,17 +114,27 @@ async fn record_sets(
 }
 
 /// Writes records of a zone, all of them or none, and returns the id by which the change is asked after. Each is
-/// created, or takes the place of the one of its name, type and identifier.
+/// created, or takes the place of the one of its name, type and identifier; those that they replace go in the same
+/// change, as long as they are as they were seen.
 pub(crate) async fn upsert_records(
     clients: &Clients,
     zone: &str,
     records: &[AliasRecord],
+    replaces: &[Record],
 ) -> Result<String, AwsError> {
-    let changes = records
-        .iter()
-        .map(|record| {
-            Change::builder().action(ChangeAction::Upsert).resource_record_set(record_to(record)?).build()
-        })
+    let mut old = Vec::new();
+    for record in replaces {
+        let sets = record_sets(clients, zone, Some(&record.name)).await?;
+        old.extend(sets.into_iter().find(|set| record_from(zone, set.clone()) == *record));
+    }
+    let old = old
+        .into_iter()
+        .map(|set| Change::builder().action(ChangeAction::Delete).resource_record_set(set).build());
+    let new = records.iter().map(|record| {
+        Change::builder().action(ChangeAction::Upsert).resource_record_set(record_to(record)?).build()
+    });
+    let changes = old
+        .chain(new)
         .collect::<Result<Vec<_>, _>>()
         .and_then(|changes| ChangeBatch::builder().set_changes(Some(changes)).build())
         .map_err(|error| malformed(CHANGE, error.to_string()))?;

@@ -89,12 +89,6 @@ pub enum PlanError {
         /// The stack that owns it, if one does.
         owner: Option<String>,
     },
-    /// The type of load balancer cannot be planned.
-    #[error("load_balancer.type: {desired} load balancers cannot be planned yet")]
-    Unsupported {
-        /// The type.
-        desired: LoadBalancerType,
-    },
     /// A load balancer that has to go is protected from deletion.
     #[error("load balancer {name} is protected from deletion")]
     DeletionProtected {
@@ -103,7 +97,7 @@ pub enum PlanError {
     },
     /// An ALB and an NLB cannot have the same name.
     #[error(
-        "load_balancer.name: {name} is this stack's {found} load balancer, and AWS has one set of names for application \
+        "load_balancer.name: {name} is the name of an {found} load balancer, and AWS has one set of names for application \
          and network ones"
     )]
     NameOfOtherType {
@@ -198,7 +192,6 @@ impl PlanError {
                 "choose another load_balancer.name, or take it over with --adopt: its settings then become the spec's"
                     .into()
             }
-            Self::Unsupported { .. } => "use type: classic".into(),
             Self::DeletionProtected { .. } => {
                 "set load_balancer.deletion_protection to false and apply that first; of a load balancer that the spec no \
                  longer describes, `aws elbv2 modify-load-balancer-attributes` turns it off"

@@ -8,7 +8,7 @@
 
 use super::fields::{KNOWN_AFTER_APPLY, field};
 use super::order::{After, Draft, DraftStep, made};
-use super::v2::{healthy_key, resolvers_key};
+use super::v2::{healthy_key, is_protected, resolvers_key};
 use super::{Action, Cutover, Disruption, Operation, PlanError, Surroundings, V2Operation, classic};
 use crate::provision::resource::{
     DesiredBalancer, Kind, LoadBalancer, LoadBalancerType, Observed, ResourceKey, Stack, v2,
@@ -56,6 +56,14 @@ impl<'a> Former<'a> {
     /// Says whether it stays for now.
     pub(super) fn stays(&self) -> bool {
         self.fate == Fate::Stays
+    }
+
+    /// Returns its ARN, if it has one.
+    pub(super) fn arn(&self) -> Option<&'a str> {
+        match self.found {
+            Found::Classic(_) => None,
+            Found::V2(balancer) => Some(&balancer.arn),
+        }
     }
 
     /// Returns the name that it answers at.
@@ -140,8 +148,7 @@ pub(super) fn all<'a>(stack: &Stack, observed: &'a Observed) -> Vec<Former<'a>> 
 pub(super) fn check(formers: &[Former<'_>], errors: &mut Vec<PlanError>) {
     for former in formers.iter().filter(|former| !former.stays()) {
         let Found::V2(balancer) = former.found else { continue };
-        let protected = balancer.attributes.get("deletion_protection.enabled");
-        if protected.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        if is_protected(balancer) {
             errors.push(PlanError::DeletionProtected { name: balancer.name.clone() });
         }
     }

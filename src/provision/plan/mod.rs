@@ -204,7 +204,9 @@ pub fn plan(stack: &Stack, observed: &Observed, choices: impl Into<Choices>) -> 
     let placement = placement::place(stack, observed, &attached, &mut errors, &mut warnings);
     let certificates = certificate::plan(stack, observed, &mut draft, &mut errors);
     let formers = former::find(stack, observed, choices.cutover);
-    v2::check(stack, &mut errors);
+    if let DesiredBalancer::V2(desired) = &stack.load_balancer {
+        v2::check(stack, observed, desired, &placement, choices.adoption, &mut errors);
+    }
     former::check(&formers, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
@@ -223,7 +225,9 @@ pub fn plan(stack: &Stack, observed: &Observed, choices: impl Into<Choices>) -> 
             classic::plan(&around, desired, observed.load_balancer(name), &mut draft);
             BTreeMap::new()
         }
-        DesiredBalancer::V2(_) => BTreeMap::new(),
+        DesiredBalancer::V2(desired) => {
+            v2::plan(&around, desired, observed.v2_load_balancer(name), &formers, &mut draft)
+        }
     };
     former::plan(&around, &formers, &mut draft);
     security_group::plan_deletions(&stack.name, observed, Some(&around.security_group), &kept, &mut draft);
@@ -252,7 +256,7 @@ pub fn destroy(stack: &Stack, observed: &Observed) -> Result<Plan, Vec<PlanError
         draft.warn(format!("load balancer {foreign} does not carry the stack's tags and is left alone"));
     }
     former::plan_deletions(&formers, &mut draft);
-    v2::plan_deletions(stack, observed, &formers, &mut draft);
+    v2::plan_deletions(stack, observed, &mut draft);
     security_group::plan_admission_deletions(name, observed, &mut draft);
     security_group::plan_deletions(name, observed, None, &BTreeSet::new(), &mut draft);
     certificate::plan_deletions(name, observed, &Certificates::default(), &BTreeSet::new(), &mut draft);

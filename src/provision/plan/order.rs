@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Change, Disruption, FieldChange, Operation, Plan, Step};
+use super::{Action, Change, Disruption, FieldChange, Operation, Plan, Reference, Step};
 use crate::provision::resource::{Kind, LoadBalancer, Observed, ResourceKey, Stack};
 
 /// Something that a step brings about.
@@ -110,6 +110,7 @@ pub(super) struct Draft {
     changes: BTreeMap<ResourceKey, Change>,
     warnings: Vec<String>,
     steps: Vec<DraftStep>,
+    awaited: BTreeSet<Reference>,
 }
 
 impl Draft {
@@ -163,6 +164,16 @@ impl Draft {
     /// Adds a warning.
     pub(super) fn warn(&mut self, warning: String) {
         self.warnings.push(warning);
+    }
+
+    /// Notes target groups that must have healthy targets before traffic is switched to them.
+    pub(super) fn awaited(&mut self, groups: BTreeSet<Reference>) {
+        self.awaited.extend(groups);
+    }
+
+    /// Returns those groups.
+    pub(super) fn take_awaited(&mut self) -> BTreeSet<Reference> {
+        std::mem::take(&mut self.awaited)
     }
 
     /// Adds a step.

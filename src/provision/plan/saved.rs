@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Adoption, Plan};
+use super::{Choices, Plan};
 use crate::provision::resource::{Observed, Stack};
 
 /// The format of saved plans that this version writes and reads.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A plan as `plan --out` writes it.
 ///
@@ -17,8 +17,8 @@ pub struct SavedPlan {
     format: u32,
     /// What is desired: `apply` observes the same things again by it.
     pub stack: Stack,
-    /// Whether an unclaimed load balancer may be taken over.
-    pub adoption: Adoption,
+    /// What the user has agreed to besides the spec.
+    pub choices: Choices,
     /// The plan.
     pub plan: Plan,
     observed: String,
@@ -44,8 +44,8 @@ pub enum SavedPlanError {
 impl SavedPlan {
     /// Joins a plan with what it was made from.
     #[must_use]
-    pub fn new(stack: Stack, adoption: Adoption, plan: Plan, observed: &Observed) -> Self {
-        Self { format: FORMAT, stack, adoption, plan, observed: fingerprint(observed) }
+    pub fn new(stack: Stack, choices: impl Into<Choices>, plan: Plan, observed: &Observed) -> Self {
+        Self { format: FORMAT, stack, choices: choices.into(), plan, observed: fingerprint(observed) }
     }
 
     /// Returns the file's content.
@@ -85,8 +85,12 @@ impl SavedPlan {
 }
 
 /// The SHA-256 of all that was observed, in hexadecimal. Lists in [`Observed`] are sorted and maps ordered, so
-/// that the same state always gives the same text.
+/// that the same state always gives the same text. Which targets are healthy changes nothing about a plan.
 fn fingerprint(observed: &Observed) -> String {
-    let text = serde_json::to_vec(observed).unwrap_or_default();
+    let mut observed = observed.clone();
+    for group in &mut observed.target_groups {
+        group.healthy.clear();
+    }
+    let text = serde_json::to_vec(&observed).unwrap_or_default();
     Sha256::digest(text).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -190,6 +190,7 @@ pub(super) fn plan_deletions(
         draft.change(Action::Delete, &key, vec![field("name", &group.name, ())], Disruption::None);
         draft.step(
             DraftStep::new(Operation::DeleteSecurityGroup { id: group.id.clone() }, &key).removes().after([
+                After::EveryGone(Kind::TargetGroup),
                 After::EveryGone(Kind::LoadBalancer),
                 After::EveryMade(Kind::LoadBalancer),
                 After::EveryGone(Kind::Admission),
@@ -261,6 +262,8 @@ fn plan_admission(
             After::EveryGone(Kind::Listener),
             After::EveryMade(Kind::HealthCheck),
             After::EveryGone(Kind::Target),
+            After::EveryMade(Kind::TargetGroup),
+            After::EveryGone(Kind::TargetGroup),
             After::EveryGone(Kind::LoadBalancer),
             After::EveryMade(Kind::LoadBalancer),
         ]));

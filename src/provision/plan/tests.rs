@@ -55,7 +55,7 @@ fn desired(stack: &mut Stack) -> &mut DesiredLoadBalancer {
     }
 }
 
-fn certificate(arn: &str, domain: &str, not_after: i64) -> Certificate {
+pub(super) fn certificate(arn: &str, domain: &str, not_after: i64) -> Certificate {
     Certificate {
         arn: arn.into(),
         store: CertificateStore::Acm,
@@ -68,7 +68,7 @@ fn certificate(arn: &str, domain: &str, not_after: i64) -> Certificate {
     }
 }
 
-fn subnet(id: &str, zone: &str) -> Subnet {
+pub(super) fn subnet(id: &str, zone: &str) -> Subnet {
     Subnet {
         id: id.into(),
         vpc: "vpc-1".into(),
@@ -79,7 +79,7 @@ fn subnet(id: &str, zone: &str) -> Subnet {
     }
 }
 
-fn surroundings() -> Observed {
+pub(super) fn surroundings() -> Observed {
     Observed {
         region: "us-east-1".into(),
         vpcs: vec![Vpc { id: "vpc-1".into(), is_default: true, tags: Tags::default() }],
@@ -118,7 +118,7 @@ fn policy(name: &str, kind: PolicyKind, attribute: (&str, &str)) -> (String, Pol
 }
 
 /// The stack as it is found after its first apply.
-fn applied() -> Observed {
+pub(super) fn applied() -> Observed {
     let mut stack = stack();
     let key = |kind| ResourceKey::new(kind, "chat");
     let listener = |port, protocol, certificate: Option<&str>, policies: &[&str]| Listener {
@@ -178,7 +178,7 @@ fn script(stack: &Stack, observed: &Observed) -> String {
     script_of(&plan)
 }
 
-fn script_of(plan: &Plan) -> String {
+pub(super) fn script_of(plan: &Plan) -> String {
     let changes = plan
         .changes
         .iter()
@@ -364,6 +364,6 @@ fn a_saved_plan_is_refused_once_what_was_observed_has_changed() {
     assert!(read.check(&observed).is_ok());
     assert!(matches!(read.check(&applied()), Err(SavedPlanError::Stale)));
     assert!(matches!(SavedPlan::from_json("{}"), Err(SavedPlanError::Malformed(_))));
-    let other = saved.to_json().unwrap().replacen("\"format\": 1", "\"format\": 7", 1);
+    let other = saved.to_json().unwrap().replacen("\"format\": 2", "\"format\": 7", 1);
     assert!(matches!(SavedPlan::from_json(&other), Err(SavedPlanError::Format { found: 7 })));
 }

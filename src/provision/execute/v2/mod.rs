@@ -121,7 +121,7 @@ impl Run<'_> {
             }
             V2Operation::DeleteRule { arn, .. } => self.delete_rule(arn).await?,
             V2Operation::SetTags { arn, tags, .. } => self.set_tags(arn, tags).await?,
-            V2Operation::UpsertRecord { record } => self.upsert_record(record).await?,
+            V2Operation::UpsertRecord { record, replaces } => self.upsert_record(record, replaces).await?,
             V2Operation::DeleteRecord { record } => self.delete_record(record).await?,
             V2Operation::AwaitResolvers { name, seconds } => self.await_resolvers(name, *seconds).await?,
         }

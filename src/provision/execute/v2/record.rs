@@ -14,7 +14,11 @@ use crate::provision::resource::v2::Record;
 
 impl Run<'_> {
     /// Writes the records, all types in one change, and waits until every server has it.
-    pub(super) async fn upsert_record(&self, record: &NewRecord) -> Result<(), ExecuteError> {
+    pub(super) async fn upsert_record(
+        &self,
+        record: &NewRecord,
+        replaces: &[Record],
+    ) -> Result<(), ExecuteError> {
         let (target, target_zone) = self.alias_target(&record.target).await?;
         let records: Vec<AliasRecord> = record
             .kinds
@@ -28,7 +32,7 @@ impl Run<'_> {
                 set_identifier: record.set_identifier.clone(),
             })
             .collect();
-        let change = route53::upsert_records(self.clients, &record.zone, &records).await?;
+        let change = route53::upsert_records(self.clients, &record.zone, &records, replaces).await?;
         self.await_in_sync(&change, &record.name).await
     }
 

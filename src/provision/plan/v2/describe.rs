@@ -49,19 +49,14 @@ impl fmt::Display for V2Operation {
                 write!(f, "wait until the targets of {} are drained", name_in(group))
             }
             Self::AwaitHealthy { groups } => {
-                write!(f, "wait until {} has a healthy target", joined(groups.iter().map(name)))
+                write!(f, "wait for healthy targets of {}", joined(groups.iter().map(name)))
             }
             Self::CreateListener { settings, load_balancer, .. } => {
                 write!(f, "create listener {} on {}", settings.port, name(load_balancer))
             }
-            Self::ModifyListener { settings, .. } => match &settings.default_action {
-                NewAction::Forward { groups, .. } if groups.iter().any(|group| group.weight == 0) => {
-                    write!(f, "have listener {} check its new targets", settings.port)
-                }
-                NewAction::Forward { .. } | NewAction::Redirect { .. } | NewAction::FixedResponse { .. } => {
-                    write!(f, "change listener {}", settings.port)
-                }
-            },
+            Self::ModifyListener { settings, .. } => {
+                write!(f, "change listener {}{}", settings.port, weights(&settings.default_action))
+            }
             Self::ModifyListenerAttributes { port, .. } => {
                 write!(f, "set the attributes of listener {port}")
             }
@@ -81,8 +76,8 @@ impl fmt::Display for V2Operation {
             Self::CreateRule { port, priority, .. } => {
                 write!(f, "create a rule of listener {port} with priority {priority}")
             }
-            Self::ModifyRule { port, arn, .. } => {
-                write!(f, "change rule {} of listener {port}", name_in(arn))
+            Self::ModifyRule { port, arn, action, .. } => {
+                write!(f, "change rule {} of listener {port}{}", name_in(arn), weights(action))
             }
             Self::SetRulePriorities { port, priorities } => write!(
                 f,
@@ -93,7 +88,7 @@ impl fmt::Display for V2Operation {
             ),
             Self::DeleteRule { port, arn } => write!(f, "delete rule {} of listener {port}", name_in(arn)),
             Self::SetTags { key, .. } => write!(f, "tag {key}"),
-            Self::UpsertRecord { record: NewRecord { name, kinds, .. } } => {
+            Self::UpsertRecord { record: NewRecord { name, kinds, .. }, .. } => {
                 write!(f, "point {name} ({}) at the load balancer", joined(kinds.iter()))
             }
             Self::DeleteRecord { record: Record { name, kind, .. } } => {
@@ -119,6 +114,14 @@ fn name_in(arn: &str) -> &str {
     let mut parts = arn.rsplit('/');
     let last = parts.next().unwrap_or(arn);
     if arn.contains(":listener-rule/") { last } else { parts.next().unwrap_or(arn) }
+}
+
+/// Says which groups get nothing and are only checked.
+fn weights(action: &NewAction) -> String {
+    let NewAction::Forward { groups, .. } = action else { return String::new() };
+    let idle: Vec<String> =
+        groups.iter().filter(|group| group.weight == 0).map(|group| name(&group.group)).collect();
+    if idle.is_empty() { String::new() } else { format!(", with nothing for {}", joined(idle.iter())) }
 }
 
 fn targets_text<'a>(targets: impl Iterator<Item = &'a Target>) -> String {

@@ -350,6 +350,8 @@ pub enum V2Operation {
     UpsertRecord {
         /// The record.
         record: NewRecord,
+        /// Records that may not stand beside it, or no longer do: deleted in the same change.
+        replaces: Vec<Record>,
     },
     /// Route 53 `ChangeResourceRecordSets` with `DELETE`. A record that has come to lead elsewhere is left alone.
     DeleteRecord {

@@ -27,7 +27,7 @@ pub struct Zone {
 }
 
 /// A record set as it is observed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Record {
     /// The id of its zone.
     pub zone: String,
