@@ -82,15 +82,16 @@ fn serve(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
             // After a handover the process before says so, which is still the one that systemd listens to.
             notify(&[NotifyState::Ready]);
         }
+        let mut taking = None;
         if let Some(estate) = estate {
             let proxy = Arc::clone(&proxy);
-            std::thread::Builder::new().name("estate".to_owned()).spawn(move || {
+            taking = Some(std::thread::Builder::new().name("estate".to_owned()).spawn(move || {
                 if let Err(error) = estate.take(&proxy) {
                     say(&format!("the process before stopped handing over: {error}"));
                 }
-            })?;
+            })?);
         }
-        let sending = signals.obey(&proxy, &arguments.config, &program, copies).await;
+        let sending = signals.obey(&proxy, &arguments.config, &program, copies, taking).await;
         proxy.ended().await;
         proxy.finish_hand_over();
         if let Some(sending) = sending {

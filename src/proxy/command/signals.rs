@@ -32,7 +32,8 @@ impl Signals {
         })
     }
 
-    /// Reloads, drains, stops and hands over as asked; returns once the proxy has ended, with the thread that
+    /// Reloads, drains, stops and hands over as asked, the latter only once `taking` has taken all of the process
+    /// before; returns once the proxy has ended, with the thread that
     /// may still send to the process that took over.
     pub(super) async fn obey(
         mut self,
@@ -40,7 +41,16 @@ impl Signals {
         path: &Path,
         program: &Path,
         listeners: Listeners,
+        taking: Option<JoinHandle<()>>,
     ) -> Option<JoinHandle<()>> {
+        // What the process before still passes on would find nobody here any more.
+        let is_taking = || {
+            let taking = taking.as_ref().is_some_and(|thread| !thread.is_finished());
+            if taking {
+                say("error: the process before is still handing over to this one; ask again later");
+            }
+            taking
+        };
         let mut draining = false;
         let mut sending = None;
         // Gone with the drain: a listener that is open but not accepted from would only keep clients waiting.
@@ -54,6 +64,9 @@ impl Signals {
                         continue;
                     };
                     say("the program was replaced");
+                    if is_taking() {
+                        continue;
+                    }
                     if let Some(begun) = hand_over(proxy, program, copies).await {
                         listeners = None;
                         draining = true;
@@ -69,7 +82,7 @@ impl Signals {
                     end(proxy, &mut draining);
                 }
                 _ = self.hand_over.recv() => {
-                    let Some(copies) = listeners.clone() else { continue };
+                    let Some(copies) = listeners.clone().filter(|_| !is_taking()) else { continue };
                     if let Some(begun) = hand_over(proxy, program, copies).await {
                         listeners = None;
                         draining = true;

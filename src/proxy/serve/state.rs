@@ -160,11 +160,15 @@ impl Shared {
     }
 
     /// Gives what the process before had open to one of the workers.
-    pub(super) fn inherit(&self, tunnel: Passed) {
+    pub(super) fn inherit(&self, passed: Passed) {
         let turn = self.next_worker.fetch_add(1, Ordering::Relaxed) % self.bequests.len().max(1);
-        if let Some(worker) = self.bequests.get(turn) {
-            // A worker that is gone leaves nobody to serve it.
-            let _ = worker.send(tunnel);
+        let mut passed = passed;
+        // In a drain some workers may have ended already.
+        for worker in self.bequests.iter().cycle().skip(turn).take(self.bequests.len()) {
+            match worker.send(passed) {
+                Ok(()) => return,
+                Err(refused) => passed = refused.0,
+            }
         }
     }
 
