@@ -48,6 +48,7 @@ async fn metrics_and_status_count_what_happened() {
     let (_, text) = Peer::to(at).await.ask("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await;
     for line in [
         "elbws_proxy_tunnels_open 1",
+        "elbws_proxy_tunnel_buffer_bytes 0",
         "elbws_proxy_connections_total 2",
         "elbws_proxy_requests_total{code=\"4xx\"} 1",
         "elbws_proxy_rejects_total{cause=\"no_route\"} 1",

@@ -170,7 +170,10 @@ async fn a_reader_that_stalls_loses_nothing() {
     client.send("are you there").await;
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     assert!(!writer.is_finished(), "nothing held the sender back");
+    let held = proxy.totals().held_by_tunnels();
+    assert!((1..=64 * 1024).contains(&held), "{held} bytes held");
     assert!(client.take(expected.len()).await == expected);
+    until(|| proxy.totals().held_by_tunnels() == 0).await;
     writer.await.unwrap().expect("are you there").await;
 }
 

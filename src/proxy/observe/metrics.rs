@@ -74,6 +74,7 @@ pub struct Metrics {
     rejects: [AtomicU64; Reject::ALL.len()],
     latency: [AtomicU64; BUCKETS.len() + 1],
     latency_sum: AtomicU64,
+    held: AtomicU64,
 }
 
 impl Metrics {
@@ -81,6 +82,15 @@ impl Metrics {
     pub fn add(&self, counter: Counter, amount: u64) {
         if let Some(slot) = self.counters.get(counter as usize) {
             slot.fetch_add(amount, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that a tunnel's buffers take other memory than before, in bytes.
+    pub fn hold(&self, before: usize, now: usize) {
+        if now >= before {
+            self.held.fetch_add((now - before) as u64, Ordering::Relaxed);
+        } else {
+            self.held.fetch_sub((before - now) as u64, Ordering::Relaxed);
         }
     }
 
@@ -122,6 +132,7 @@ pub struct Totals {
     rejects: [u64; Reject::ALL.len()],
     latency: [u64; BUCKETS.len() + 1],
     latency_sum: u64,
+    held: u64,
 }
 
 impl Totals {
@@ -136,6 +147,7 @@ impl Totals {
             rejects: std::array::from_fn(|at| sum(&|one| one.rejects.get(at))),
             latency: std::array::from_fn(|at| sum(&|one| one.latency.get(at))),
             latency_sum: sum(&|one| Some(&one.latency_sum)),
+            held: sum(&|one| Some(&one.held)),
         }
     }
 
@@ -155,6 +167,12 @@ impl Totals {
     #[must_use]
     pub fn open_connections(&self) -> u64 {
         self.get(Counter::Connections).saturating_sub(self.get(Counter::ConnectionsEnded))
+    }
+
+    /// Bytes of memory that tunnels hold now because a peer does not read.
+    #[must_use]
+    pub fn held_by_tunnels(&self) -> u64 {
+        self.held
     }
 
     /// Tunnels open now.
@@ -181,6 +199,8 @@ pub fn render(totals: &Totals) -> String {
     }
     sample("connections_open", "gauge", "", "Connections open now.", totals.open_connections());
     sample("tunnels_open", "gauge", "", "Tunnels open now.", totals.open_tunnels());
+    let help = "Memory that tunnels hold now for peers that do not read.";
+    sample("tunnel_buffer_bytes", "gauge", "", help, totals.held_by_tunnels());
     for (at, cause) in Reject::ALL.into_iter().enumerate() {
         let help = if at == 0 { "Connections and requests turned away." } else { "" };
         sample(

@@ -152,6 +152,7 @@ fn status(shared: &Shared) -> String {
         "workers": shared.metrics.len(),
         "connections": totals.open_connections(),
         "tunnels": totals.open_tunnels(),
+        "tunnel_buffer_bytes": totals.held_by_tunnels(),
         "connections_total": totals.get(Counter::Connections),
         "tunnels_total": totals.get(Counter::Tunnels),
         "bytes": { "up": totals.get(Counter::BytesUp), "down": totals.get(Counter::BytesDown) },

@@ -31,7 +31,7 @@ pub(super) fn tunnel(client: ClientIo, upgraded: Upgraded, place: Place) {
     place.worker.metrics.add(Counter::Tunnels, 1);
     let registration = place.worker.tunnels.register();
     let relay = Relay::new(client.stream, upstream, client.input, first, registration);
-    tokio::spawn(Tunnel { relay: Some(relay), place, in_use, entry, started });
+    tokio::spawn(Tunnel { relay: Some(relay), place, in_use, entry, started, held: 0 });
 }
 
 /// Goes on with a tunnel of the process before.
@@ -50,7 +50,14 @@ pub(super) fn resume(worker: &Arc<Worker>, tunnel: PassedTunnel) {
     let now = Instant::now();
     let started = now.checked_sub(Duration::from_millis(passport.age_ms)).unwrap_or(now);
     let entry = passport.entry;
-    tokio::spawn(Tunnel { relay: Some(relay), place, in_use: InUse::new(&upstream), entry, started });
+    tokio::spawn(Tunnel {
+        relay: Some(relay),
+        place,
+        in_use: InUse::new(&upstream),
+        entry,
+        started,
+        held: 0,
+    });
 }
 
 /// A running tunnel with what is to be said at its end. Not an `async` block, which would hold the relay
@@ -62,6 +69,24 @@ struct Tunnel {
     in_use: InUse,
     entry: Option<Box<Entry>>,
     started: Instant,
+    /// What of the relay's memory is in the metrics.
+    held: usize,
+}
+
+impl Tunnel {
+    /// Keeps the metrics exact; a relay that holds nothing costs them nothing.
+    fn account(&mut self, held: usize) {
+        if held != self.held {
+            self.place.worker.metrics.hold(self.held, held);
+            self.held = held;
+        }
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.account(0);
+    }
 }
 
 impl Future for Tunnel {
@@ -69,7 +94,10 @@ impl Future for Tunnel {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let Some(relay) = &mut self.relay else { return Poll::Ready(()) };
-        let ended = ready!(Pin::new(relay).poll(context));
+        let polled = Pin::new(&mut *relay).poll(context);
+        let held = relay.held();
+        self.account(held);
+        let ended = ready!(polled);
         let handed = if ended.how == "handover" { self.relay.take() } else { None };
         if let Some(relay) = handed {
             let passport = Passport {

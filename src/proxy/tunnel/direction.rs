@@ -71,6 +71,8 @@ pub(super) enum Moved {
 
 impl Direction {
     pub(super) fn beginning(first: Vec<u8>) -> Self {
+        // What the head left of a buffer is not kept for as long as the tunnel lives.
+        let first = if first.is_empty() { Vec::new() } else { first };
         let mut direction = Self { bytes: first.len() as u64, pending: first, ..Self::default() };
         direction.frames.observe(&direction.pending);
         direction
@@ -93,6 +95,11 @@ impl Direction {
         let state = DirectionState { bytes: self.bytes, ended, ending, frames: self.frames };
         self.pending.drain(..self.at);
         (state, self.pending)
+    }
+
+    /// Memory taken for what the receiver did not read yet.
+    pub(super) fn held(&self) -> usize {
+        self.pending.capacity()
     }
 
     /// Whether another process can go on; not in the midst of a goodbye of this one's own.

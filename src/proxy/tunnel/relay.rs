@@ -94,6 +94,12 @@ impl<A: Transport, B: Transport> Relay<A, B> {
         Parts { client: self.client, backend: self.backend, state, pending }
     }
 
+    /// Bytes of memory that both directions take for what a peer did not read yet; none while both read.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.up.held() + self.down.held()
+    }
+
     fn ended(&mut self, by: Side, how: &'static str) -> Ended {
         let (by, how) = *self.first.get_or_insert((by, how));
         let close_code = [&self.down, &self.up].into_iter().find_map(|one| one.frames.close()?.code);
