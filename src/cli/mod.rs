@@ -8,6 +8,8 @@ mod demo;
 mod failure;
 mod globals;
 #[cfg(feature = "provision")]
+mod iam_policy;
+#[cfg(feature = "provision")]
 mod init;
 #[cfg(feature = "local")]
 mod local;
@@ -77,6 +79,8 @@ enum Command {
     DisableProxyProtocol(proxy_protocol::Arguments),
     #[cfg(feature = "provision")]
     ProxyConfig(proxy_config::Arguments),
+    #[cfg(feature = "provision")]
+    IamPolicy(iam_policy::Arguments),
     /// Print the JSON Schema of the spec
     #[cfg(feature = "provision")]
     Schema,
@@ -126,6 +130,8 @@ pub fn run() -> ExitCode {
         Command::Validate(arguments) => validate::run(&arguments, &cli.globals),
         #[cfg(feature = "provision")]
         Command::ProxyConfig(arguments) => proxy_config::run(&arguments),
+        #[cfg(feature = "provision")]
+        Command::IamPolicy(arguments) => iam_policy::run(&cli.globals, &arguments),
         #[cfg(feature = "provision")]
         Command::Schema => Ok(schema::run()),
         #[cfg(feature = "probe")]

@@ -4,6 +4,7 @@ pub mod aws;
 pub mod desired;
 pub mod event;
 pub mod execute;
+pub mod iam_policy;
 pub mod install;
 pub mod observe;
 pub mod plan;

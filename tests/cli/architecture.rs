@@ -11,6 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("event", &["resource"]),
     ("desired", &["spec", "resource"]),
     ("install", &["spec"]),
+    ("iam_policy", &["resource"]),
     ("plan", &["resource"]),
     ("aws", &["resource"]),
     ("observe", &["aws", "resource"]),

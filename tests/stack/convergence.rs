@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use elbws::provision::resource::Stack;
 
 use crate::changes::{CHANGES, Change};
+use crate::iam_policy::allows_what_was_called;
 use crate::specs::yaml_files;
 use crate::stacks::ODD;
 use crate::world::{World, assert_same, certificate_files};
@@ -33,9 +34,13 @@ fn converges(name: &str, directory: &Path, text: &str) {
     let world = World::for_spec(text);
     let stack = world.stack(directory, text);
     let before = world.everything();
+    world.account.forget_calls();
     apply_and_settle(&world, &stack, name);
+    allows_what_was_called(&world, &[&stack], name);
     assert_ne!(world.everything(), before, "{name}");
+    world.account.forget_calls();
     destroy(&world, &stack, name);
+    allows_what_was_called(&world, &[&stack], name);
     assert_same(&before, &world.everything(), name);
     assert!(world.account.destroy(&stack).0.done.is_empty(), "{name}: a second destroy has nothing to do");
 }
@@ -91,6 +96,7 @@ fn changes_only_that(change: &Change, directory: &Path) {
     let world = World::for_spec(base);
     let (old, new) = (world.stack(directory, base), world.stack(directory, &text));
     let before = world.everything();
+    world.account.forget_calls();
     apply_and_settle(&world, &old, field);
     let plan = world.account.plan(&new);
     let expected: BTreeSet<String> = expected.iter().map(ToString::to_string).collect();
@@ -98,6 +104,7 @@ fn changes_only_that(change: &Change, directory: &Path) {
     assert_eq!(plan.steps.is_empty(), expected.is_empty(), "{field}: {plan:#?}");
     apply_and_settle(&world, &new, field);
     destroy(&world, &new, field);
+    allows_what_was_called(&world, &[&old, &new], field);
     assert_same(&before, &world.everything(), field);
 }
 

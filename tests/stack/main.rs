@@ -10,6 +10,7 @@ mod command;
 mod convergence;
 mod disturbed;
 mod execute;
+mod iam_policy;
 mod moto;
 mod observe;
 mod proxy_config;
