@@ -1,10 +1,8 @@
 //! Application Load Balancers: what targets are sent, what clients get, and by which rule.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use elbws::local::Config;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -13,14 +11,17 @@ use super::http::{body, head, respond, send};
 use super::rig::{Instance, OFFSET, Rig, line, tls_with, within};
 use super::v2::{Balancer, Listener};
 
-const GET: &str = "GET /a?b=c HTTP/1.1\r\nHost: chat.example.com\r\n\r\n";
+pub(super) const GET: &str = "GET /a?b=c HTTP/1.1\r\nHost: chat.example.com\r\n\r\n";
 const UPGRADE: &str = "GET /ws/ HTTP/1.1\r\nHost: chat.example.com\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 /// An HTTP listener on port 80 to instances.
-async fn start<'a>(balancer: &'a Balancer<'a>, count: usize) -> (Vec<Instance>, String, Listener<'a>) {
+pub(super) async fn start<'a>(
+    balancer: &'a Balancer<'a>,
+    count: usize,
+) -> (Vec<Instance>, String, Listener<'a>) {
     let rig = balancer.rig;
     let mut instances = Vec::new();
     for _ in 0..count {
@@ -33,7 +34,7 @@ async fn start<'a>(balancer: &'a Balancer<'a>, count: usize) -> (Vec<Instance>, 
 }
 
 /// Serves every connection to an instance with one name.
-fn serve(name: &'static str, instance: Instance) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+pub(super) fn serve(name: &'static str, instance: Instance) -> (SocketAddr, tokio::task::JoinHandle<()>) {
     let at = instance.listener.local_addr().unwrap();
     let serving = tokio::spawn(async move {
         loop {
@@ -62,7 +63,7 @@ fn serve(name: &'static str, instance: Instance) -> (SocketAddr, tokio::task::Jo
 }
 
 /// Asks on a connection of its own; the head in lower case, and the body.
-async fn ask(address: SocketAddr, request: &str) -> (String, String) {
+pub(super) async fn ask(address: SocketAddr, request: &str) -> (String, String) {
     let mut client = TcpStream::connect(address).await.unwrap();
     send(&mut client, request).await;
     let head = head(&mut client).await;
@@ -70,21 +71,6 @@ async fn ask(address: SocketAddr, request: &str) -> (String, String) {
     let mut body = vec![0; length.parse().unwrap()];
     within(client.read_exact(&mut body)).await.unwrap();
     (head, String::from_utf8(body).unwrap())
-}
-
-fn cookies(head: &str) -> Vec<String> {
-    let set = head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
-    // Names of cookies keep their case, so that they are put back into it.
-    set.map(|cookie| cookie.split(';').next().unwrap().to_owned())
-        .map(|pair| match pair.split_once('=') {
-            Some((name, value)) => format!("{}={value}", name.to_uppercase()),
-            None => pair,
-        })
-        .collect()
-}
-
-fn get_with(cookies: &[String]) -> String {
-    format!("GET / HTTP/1.1\r\nHost: x\r\nCookie: {}\r\n\r\n", cookies.join("; "))
 }
 
 #[tokio::test]
@@ -252,64 +238,6 @@ fn rig_group(rig: &Rig, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn weights_share_requests_and_cookies_keep_clients_with_groups_and_targets() {
-    let rig = Rig::start();
-    let balancer = rig.balancer("application");
-    let (mut instances, web, listener) = start(&balancer, 3).await;
-    let new = rig.target_group("new", "HTTP", "");
-    let third = instances.pop().unwrap();
-    rig.deregister_targets(&web, &[&third]);
-    rig.register_targets(&new, &[&third]);
-    let second = instances.pop().unwrap();
-    let _serving = [serve("one", instances.pop().unwrap()), serve("two", second), serve("new", third)];
-    let mut names = vec![ask(listener.address, GET).await.1, ask(listener.address, GET).await.1];
-    names.sort();
-    assert_eq!(names, ["one", "two"], "they take turns");
-
-    rig.group_attribute(&web, "stickiness.enabled", "true");
-    let (head, first) = ask(listener.address, GET).await;
-    let kept: Vec<String> =
-        cookies(&head).into_iter().filter(|cookie| cookie.starts_with("AWSALB=")).collect();
-    assert_eq!(kept.len(), 1, "{head}");
-    assert!(head.contains("awsalbcors=") && head.contains("; samesite=none"), "{head}");
-    for _ in 0..4 {
-        assert_eq!(ask(listener.address, &get_with(&kept)).await.1, first);
-    }
-    rig.group_attribute(&web, "stickiness.app_cookie.cookie_name", "APP");
-    rig.group_attribute(&web, "stickiness.type", "app_cookie");
-    let (head, first) = ask(listener.address, GET).await;
-    let both = cookies(&head);
-    assert!(both.iter().any(|cookie| cookie.starts_with("AWSALBAPP-0=")), "{head}");
-    for _ in 0..4 {
-        assert_eq!(ask(listener.address, &get_with(&both)).await.1, first);
-    }
-
-    rig.group_attribute(&web, "stickiness.enabled", "false");
-    let mut form =
-        format!("Action=ModifyListener&ListenerArn={}&DefaultActions.member.1.Type=forward", listener.arn);
-    let config = "&DefaultActions.member.1.ForwardConfig";
-    for (index, (arn, weight)) in [(&web, 3), (&new, 1)].into_iter().enumerate() {
-        let member = format!("{config}.TargetGroups.member.{}", index + 1);
-        write!(form, "{member}.TargetGroupArn={arn}{member}.Weight={weight}").unwrap();
-    }
-    rig.v2(&form);
-    let mut of_new = 0;
-    for _ in 0..8 {
-        of_new += usize::from(ask(listener.address, GET).await.1 == "new");
-    }
-    assert_eq!(of_new, 2);
-    write!(form, "{config}.TargetGroupStickinessConfig.Enabled=true{config}.TargetGroupStickinessConfig.DurationSeconds=60").unwrap();
-    rig.v2(&form);
-    let (head, first) = ask(listener.address, GET).await;
-    let kept: Vec<String> =
-        cookies(&head).into_iter().filter(|cookie| cookie.starts_with("AWSALBTG=")).collect();
-    for _ in 0..4 {
-        let name = ask(listener.address, &get_with(&kept)).await.1;
-        assert_eq!(name == "new", first == "new", "{name} and {first}");
-    }
-}
-
-#[tokio::test]
 async fn failures_have_their_own_answers() {
     let rig = Rig::start();
     let balancer = rig.balancer("application");
@@ -406,44 +334,4 @@ async fn a_client_that_asks_nothing_is_sent_away() {
     assert!((0.9..2.0).contains(&silent), "{silent}");
     balancer.attribute("idle_timeout.timeout_seconds", "60");
     balancer.attribute("client_keep_alive.seconds", "60");
-}
-
-#[tokio::test]
-async fn health_follows_the_matcher_and_tells_why() {
-    let rig = Rig::with(Config::default());
-    rig.server.admin("POST", "/_elbws/settings", r#"{"health_check_interval_ms":10}"#);
-    let balancer = rig.balancer("application");
-    let instance = rig.launch().await;
-    let settings = "&HealthCheckPath=/healthz&Matcher.HttpCode=200-299&HealthyThresholdCount=2&UnhealthyThresholdCount=2";
-    let group = rig.target_group("web", "HTTP", settings);
-    rig.register_targets(&group, &[&instance]);
-    rig.health_is(&group, &[("unused", "Target.NotInUse")]).await;
-    let code = std::sync::Arc::new(std::sync::Mutex::new("204 No Content"));
-    let asked = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
-    let (own_code, own_asked) = (code.clone(), asked.clone());
-    let serving = tokio::spawn(async move {
-        loop {
-            let mut served = instance.accept_forever().await;
-            let mut heard = Vec::new();
-            while !heard.ends_with(b"\r\n\r\n") {
-                match served.read_u8().await {
-                    Ok(byte) => heard.push(byte),
-                    Err(_) => break,
-                }
-            }
-            *own_asked.lock().unwrap() = String::from_utf8(heard).unwrap();
-            let code = *own_code.lock().unwrap();
-            let _ =
-                served.write_all(format!("HTTP/1.1 {code}\r\nContent-Length: 0\r\n\r\n").as_bytes()).await;
-        }
-    });
-    let _listener = balancer.listen("HTTP", 80, &group).await;
-    rig.health_is(&group, &[("healthy", "")]).await;
-    let request = asked.lock().unwrap().clone();
-    assert!(request.starts_with("GET /healthz HTTP/1.1\r\n"), "{request}");
-    assert!(request.contains("User-Agent: ELB-HealthChecker/2.0\r\n"), "{request}");
-    *code.lock().unwrap() = "301 Moved";
-    rig.health_is(&group, &[("unhealthy", "Target.ResponseCodeMismatch")]).await;
-    serving.abort();
-    rig.health_is(&group, &[("unhealthy", "Target.FailedHealthChecks")]).await;
 }

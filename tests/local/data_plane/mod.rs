@@ -10,5 +10,6 @@ mod network;
 mod peers;
 mod peers_v2;
 mod rig;
+mod sticky;
 mod targets;
 mod v2;

@@ -1,7 +1,7 @@
 //! Targets of every kind, and what becomes of requests when they leave.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use elbws::local::Config;
@@ -252,4 +252,59 @@ async fn clients_of_another_family_see_the_load_balancers_own_address() {
     client.write_all(b"!").await.unwrap();
     assert_eq!(within(served.read_u8()).await.unwrap(), b'!');
     echoes(&mut client, &mut served).await;
+}
+
+#[tokio::test]
+async fn health_follows_the_matcher_and_tells_why() {
+    let rig = Rig::with(Config::default());
+    rig.server.admin("POST", "/_elbws/settings", r#"{"health_check_interval_ms":10}"#);
+    let balancer = rig.balancer("application");
+    let instance = rig.launch().await;
+    let settings = "&HealthCheckPath=/healthz&Matcher.HttpCode=200-299&HealthyThresholdCount=2&UnhealthyThresholdCount=2";
+    let group = rig.target_group("web", "HTTP", settings);
+    rig.register_targets(&group, &[&instance]);
+    rig.health_is(&group, &[("unused", "Target.NotInUse")]).await;
+    let code = Arc::new(Mutex::new("204 No Content"));
+    let asked = Arc::new(Mutex::new(String::new()));
+    let (own_code, own_asked) = (code.clone(), asked.clone());
+    let serving = tokio::spawn(async move {
+        loop {
+            let mut served = instance.accept_forever().await;
+            let mut heard = Vec::new();
+            while !heard.ends_with(b"\r\n\r\n") {
+                match served.read_u8().await {
+                    Ok(byte) => heard.push(byte),
+                    Err(_) => break,
+                }
+            }
+            *own_asked.lock().unwrap() = String::from_utf8(heard).unwrap();
+            let code = *own_code.lock().unwrap();
+            let _ =
+                served.write_all(format!("HTTP/1.1 {code}\r\nContent-Length: 0\r\n\r\n").as_bytes()).await;
+        }
+    });
+    let _listener = balancer.listen("HTTP", 80, &group).await;
+    rig.health_is(&group, &[("healthy", "")]).await;
+    let request = asked.lock().unwrap().clone();
+    assert!(request.starts_with("GET /healthz HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("User-Agent: ELB-HealthChecker/2.0\r\n"), "{request}");
+    *code.lock().unwrap() = "301 Moved";
+    rig.health_is(&group, &[("unhealthy", "Target.ResponseCodeMismatch")]).await;
+    serving.abort();
+    rig.health_is(&group, &[("unhealthy", "Target.FailedHealthChecks")]).await;
+}
+
+#[tokio::test]
+async fn a_target_that_does_not_answer_has_timed_out() {
+    let rig = Rig::with(Config::default());
+    rig.server.admin("POST", "/_elbws/settings", r#"{"health_check_interval_ms":10}"#);
+    let balancer = rig.balancer("application");
+    let instance = rig.launch().await;
+    let settings = "&HealthCheckTimeoutSeconds=2&UnhealthyThresholdCount=2";
+    let group = rig.target_group("web", "HTTP", settings);
+    rig.register_targets(&group, &[&instance]);
+    balancer.listen("HTTP", 80, &group).await;
+    // Connections wait to be accepted all the while.
+    rig.health_is(&group, &[("initial", "Elb.InitialHealthChecking")]).await;
+    rig.health_is(&group, &[("unhealthy", "Target.Timeout")]).await;
 }
