@@ -3,7 +3,7 @@
 //! A call is handled entirely under the lock: this is a control plane, and calls are short. What changed is on
 //! disk before the answer leaves. Connections are the server's business.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::api::{self, Context};
 use super::authority::Authority;
+use super::blobs::Blobs;
 use super::clock::Clock;
 use super::data_plane::Listening;
 use super::faults::{Effect, Faults};
@@ -81,7 +82,7 @@ pub(crate) struct SettingsChange {
 /// One line of the call log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct CallRecord {
-    /// `elb`, `elbv2`, `ec2`, `acm`, `iam`, `sts` or `route53`.
+    /// `elb`, `elbv2`, `ec2`, `acm`, `iam`, `sts`, `route53` or `s3`.
     pub(crate) service: Service,
     /// The operation.
     pub(crate) operation: String,
@@ -126,6 +127,7 @@ pub(crate) struct Inner {
     /// How many names were resolved, so that weighted records take turns.
     pub(crate) resolved: u64,
     ids: Ids,
+    blobs: Blobs,
     store: Option<Store>,
     /// The domains of the certificates that every region starts with.
     issued: Vec<String>,
@@ -153,6 +155,7 @@ impl Account {
             listening: Listening::default(),
             resolved: 0,
             ids,
+            blobs: store.as_ref().map_or_else(|| Blobs::Memory(BTreeMap::new()), Store::blobs),
             store,
             issued,
             initial_settings: settings,
@@ -213,6 +216,7 @@ impl Inner {
         };
         let (status, code) = match &result {
             Ok(routing::Output::Rest(output)) => (output.status, None),
+            Ok(routing::Output::S3(output)) => (output.status, None),
             Ok(routing::Output::Xml(_) | routing::Output::Json(_)) => (200, None),
             Err(error) => (error.status, Some(error.code.clone())),
         };
@@ -261,6 +265,11 @@ impl Inner {
     }
 
     fn handle(&mut self, call: &Call) -> Result<routing::Output, ApiError> {
+        if let routing::Input::S3(request) = &call.input {
+            let (blobs, now) = (&mut self.blobs, self.clock.now());
+            let mut context = api::s3::Context { state: &mut self.state, blobs, region: &call.region, now };
+            return api::s3::handle(&mut context, &call.operation, request).map(routing::Output::S3);
+        }
         let mut context = Context {
             state: &mut self.state,
             region: &call.region,
@@ -274,6 +283,9 @@ impl Inner {
 
     /// Empties the account, and puts clock, settings, faults and call log back to where they began.
     pub(crate) fn reset(&mut self) -> Result<(), StoreError> {
+        for object in self.state.buckets.values().flat_map(|bucket| bucket.objects.values()) {
+            self.blobs.forget(&object.sha256);
+        }
         // The authority stays: clients go on trusting it.
         self.state = State { authority: self.state.authority.take(), ..State::default() };
         self.clock = self.initial_clock;
@@ -342,7 +354,7 @@ impl CallRecord {
 /// Whether an operation only reads. What a read settles on the way (an instance that has come up by now) is
 /// settled again by the next one, so it need not be saved.
 fn is_read(operation: &str) -> bool {
-    ["Describe", "Get", "List"].iter().any(|verb| operation.starts_with(verb))
+    ["Describe", "Get", "Head", "List"].iter().any(|verb| operation.starts_with(verb))
 }
 
 fn refusal(protocol: Protocol, error: &ApiError, request_id: String) -> Answer {

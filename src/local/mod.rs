@@ -9,6 +9,7 @@ mod admin;
 mod admission;
 mod api;
 mod authority;
+mod blobs;
 mod certificate;
 pub mod client;
 mod clock;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::http::{HeaderValue, header};
+use hyper::http::{HeaderName, HeaderValue, header};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -30,9 +30,12 @@ use super::health;
 use super::ids::Ids;
 use super::state::State;
 use super::state::store::{Store, StoreError};
+use super::wire::s3;
 
 /// The largest body that is read; AWS's own limits are below it.
 const BODY_LIMIT: usize = 4 << 20;
+/// The largest object that S3 takes here.
+const OBJECT_LIMIT: usize = 256 << 20;
 /// How long open connections may take to finish after the end was asked for.
 const DRAIN: Duration = Duration::from_secs(5);
 /// The pause after a failed accept (no file descriptors left, mostly).
@@ -212,7 +215,8 @@ async fn respond(
     if parts.headers.contains_key(header::ORIGIN) {
         return Ok(response(403, "text/plain", "requests of web pages are refused\n".to_owned()));
     }
-    let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
+    let limit = if s3::is_meant(&parts) { OBJECT_LIMIT } else { BODY_LIMIT };
+    let Ok(body) = Limited::new(body, limit).collect().await else {
         return Ok(response(413, "text/plain", "the body is too large or was cut short\n".to_owned()));
     };
     let body = body.to_bytes();
@@ -224,9 +228,15 @@ async fn respond(
     match account.answer(&parts, &body).await {
         Answer::Dropped => Err(ClosedByFault),
         Answer::Response { rendered, request_id } => {
-            let mut response = response(rendered.status, rendered.content_type, rendered.body);
-            let location = rendered.location.and_then(|location| HeaderValue::from_str(&location).ok());
-            response.headers_mut().extend(location.map(|location| (header::LOCATION, location)));
+            let mut response = Response::new(Full::new(rendered.body));
+            *response.status_mut() = status(rendered.status);
+            let headers = rendered.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            for (name, value) in headers.chain([("content-type", rendered.content_type.as_ref())]) {
+                // What clients said of their objects comes back to them; it came as headers.
+                if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+                    response.headers_mut().insert(name, value);
+                }
+            }
             if let Ok(id) = HeaderValue::from_str(&request_id) {
                 response.headers_mut().insert("x-amzn-requestid", id);
             }
@@ -237,7 +247,11 @@ async fn respond(
 
 fn response(status: u16, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = self::status(status);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+fn status(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -133,3 +133,8 @@ fn settings_v2() {
 fn names() {
     check("route53.py");
 }
+
+#[test]
+fn objects() {
+    check("s3.py");
+}

@@ -11,6 +11,7 @@ mod iam;
 mod interfaces;
 mod query;
 mod route53;
+pub(crate) mod s3;
 mod sts;
 mod tagging;
 
@@ -66,8 +67,9 @@ pub(crate) fn handle(context: &mut Context<'_>, call: &Call) -> Result<Output, A
             | Service::Iam
             | Service::Sts
             | Service::Acm
-            | Service::Route53,
-            Input::Query(_) | Input::Json(_) | Input::Rest(_),
+            | Service::Route53
+            | Service::S3,
+            Input::Query(_) | Input::Json(_) | Input::Rest(_) | Input::S3(_),
         ) => Err(ApiError::internal(format!("{operation} was read in the wrong protocol"))),
     }
 }

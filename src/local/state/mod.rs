@@ -8,6 +8,7 @@ pub(crate) mod elb;
 pub(crate) mod elbv2;
 pub(crate) mod iam;
 pub(crate) mod route53;
+pub(crate) mod s3;
 pub(crate) mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,8 @@ pub(crate) struct State {
     pub(crate) iam: iam::Iam,
     /// Route 53, which has none either.
     pub(crate) route53: route53::Route53,
+    /// S3's buckets, by name.
+    pub(crate) buckets: BTreeMap<String, s3::Bucket>,
     /// The authority that signs ACM's certificates, from the first time on that it is needed.
     pub(crate) authority: Option<Authority>,
 }

@@ -5,9 +5,11 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::State;
+use crate::local::blobs::Blobs;
 
 const FILE: &str = "state.json";
 const LOCK: &str = "lock";
+const OBJECTS: &str = "objects";
 /// The certificate of the authority, for clients that are to trust what it signed.
 const AUTHORITY: &str = "ca.pem";
 const FORMAT: u32 = 1;
@@ -97,6 +99,11 @@ impl Store {
         }
         let state = load(&directory.join(FILE))?;
         Ok((Self { directory: directory.to_owned(), _lock: lock }, state))
+    }
+
+    /// What S3's objects hold: files beside the state.
+    pub(crate) fn blobs(&self) -> Blobs {
+        Blobs::Directory(self.directory.join(OBJECTS))
     }
 
     /// The file of the authority's certificate in a state directory.

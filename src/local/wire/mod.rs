@@ -6,4 +6,5 @@ pub(crate) mod json;
 pub(crate) mod query;
 pub(crate) mod rest;
 pub(crate) mod routing;
+pub(crate) mod s3;
 pub(crate) mod xml;

@@ -3,12 +3,15 @@
 //! The `SigV4` credential scope names service and region (host names say nothing behind an endpoint URL), then
 //! `Version` and `Action`, or `X-Amz-Target`, name the API and its operation. Signatures are not checked.
 
+use std::borrow::Cow;
+
+use bytes::Bytes;
 use hyper::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::xml::Members;
-use super::{error::ApiError, json, query::Params, rest, xml};
+use super::{error::ApiError, json, query::Params, rest, s3, xml};
 
 /// The services that are served. In the call log and in fault rules they have the names of the AWS CLI's commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +31,8 @@ pub(crate) enum Service {
     Sts,
     /// Route 53, 2013-04-01.
     Route53,
+    /// S3, 2006-03-01.
+    S3,
 }
 
 /// How a service speaks.
@@ -47,6 +52,8 @@ pub(crate) enum Protocol {
         /// The XML namespace of its answers.
         namespace: &'static str,
     },
+    /// S3's own: objects in and out.
+    S3,
 }
 
 const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
@@ -64,6 +71,7 @@ impl Service {
             Self::Iam => "2010-05-08",
             Self::Sts => "2011-06-15",
             Self::Route53 => "2013-04-01",
+            Self::S3 => "2006-03-01",
         }
     }
 
@@ -76,6 +84,7 @@ impl Service {
             Self::Acm => Protocol::Json,
             Self::Iam => Protocol::Query { namespace: "https://iam.amazonaws.com/doc/2010-05-08/" },
             Self::Route53 => Protocol::RestXml { namespace: "https://route53.amazonaws.com/doc/2013-04-01/" },
+            Self::S3 => Protocol::S3,
             Self::Sts => Protocol::Query { namespace: "https://sts.amazonaws.com/doc/2011-06-15/" },
         }
     }
@@ -86,6 +95,7 @@ impl Service {
             Self::Elb | Self::ElbV2 | Self::Iam | Self::Sts | Self::Route53 => {
                 ApiError::bad_request("Throttling", "Rate exceeded")
             }
+            Self::S3 => ApiError::new(503, "SlowDown", "Please reduce your request rate."),
             Self::Ec2 => ApiError::new(503, "RequestLimitExceeded", "Request limit exceeded."),
             Self::Acm => ApiError::bad_request("ThrottlingException", "Rate exceeded"),
         }
@@ -99,6 +109,7 @@ impl Service {
             "iam" => Some(Self::Iam),
             "sts" => Some(Self::Sts),
             "route53" => Some(Self::Route53),
+            "s3" => Some(Self::S3),
             _ => None,
         }
     }
@@ -126,6 +137,8 @@ pub(crate) enum Input {
     Json(Value),
     /// Of REST services.
     Rest(rest::Request),
+    /// Of S3.
+    S3(s3::Request),
 }
 
 /// The result of a call.
@@ -137,6 +150,8 @@ pub(crate) enum Output {
     Json(Value),
     /// Of REST services.
     Rest(RestOutput),
+    /// Of S3.
+    S3(s3::Output),
 }
 
 /// The result of a call to a REST service.
@@ -202,6 +217,11 @@ pub(crate) fn route(parts: &Parts, body: &[u8]) -> Result<Call, Misrouted> {
         });
     }
 
+    if protocol == Protocol::S3 {
+        let (operation, input) = s3::route(parts, params, body).map_err(|error| refuse(protocol, error))?;
+        let operation = operation.to_owned();
+        return Ok(Call { service, region: scope.region, operation, input: Input::S3(input) });
+    }
     if let Protocol::RestXml { .. } = protocol {
         let (operation, input) = rest::route_53(&parts.method, parts.uri.path(), params, body)
             .map_err(|error| refuse(protocol, error))?;
@@ -279,13 +299,13 @@ fn is_region(name: &str) -> bool {
 /// The body and content type of an answer.
 pub(crate) struct Rendered {
     /// The content type.
-    pub(crate) content_type: &'static str,
+    pub(crate) content_type: Cow<'static, str>,
     /// The body.
-    pub(crate) body: String,
+    pub(crate) body: Bytes,
     /// The HTTP status.
     pub(crate) status: u16,
-    /// Where what was created is.
-    pub(crate) location: Option<String>,
+    /// Other headers.
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// Writes a result as the service's clients read it.
@@ -295,15 +315,17 @@ pub(crate) fn render(call: &Call, output: Output, request_id: &str) -> Rendered 
         (Output::Rest(RestOutput { status, location, members }), _) => {
             let namespace = match call.service.protocol() {
                 Protocol::RestXml { namespace } | Protocol::Query { namespace } => namespace,
-                Protocol::Ec2 | Protocol::Json => EC2_NAMESPACE,
+                Protocol::Ec2 | Protocol::Json | Protocol::S3 => EC2_NAMESPACE,
             };
+            let headers = location.map(|location| ("location".to_owned(), location));
             let body = xml::rest_response(namespace, &call.operation, &members);
-            Rendered { status, location, ..xml_body(200, body) }
+            Rendered { status, headers: headers.into_iter().collect(), ..xml_body(200, body) }
         }
+        (Output::S3(output), _) => s3_body(output),
         (Output::Xml(members), Protocol::Query { namespace }) => {
             xml_body(200, xml::query_response(namespace, &call.operation, members, request_id))
         }
-        (Output::Xml(members), Protocol::Ec2 | Protocol::Json | Protocol::RestXml { .. }) => {
+        (Output::Xml(members), Protocol::Ec2 | Protocol::Json | Protocol::S3 | Protocol::RestXml { .. }) => {
             xml_body(200, xml::ec2_response(EC2_NAMESPACE, &call.operation, members, request_id))
         }
     }
@@ -317,15 +339,28 @@ pub(crate) fn render_error(protocol: Protocol, error: &ApiError, request_id: &st
         }
         Protocol::Ec2 => xml_body(error.status, xml::ec2_error(error, request_id)),
         Protocol::Json => json_body(error.status, &json::error(error)),
+        Protocol::S3 => xml_body(error.status, xml::s3_error(error, request_id)),
     }
 }
 
 fn xml_body(status: u16, body: String) -> Rendered {
-    Rendered { content_type: "text/xml", body, status, location: None }
+    Rendered { content_type: "text/xml".into(), body: body.into(), status, headers: Vec::new() }
 }
 
 fn json_body(status: u16, body: &Value) -> Rendered {
-    Rendered { content_type: json::CONTENT_TYPE, body: body.to_string(), status, location: None }
+    let body = body.to_string().into();
+    Rendered { content_type: json::CONTENT_TYPE.into(), body, status, headers: Vec::new() }
+}
+
+fn s3_body(output: s3::Output) -> Rendered {
+    let s3::Output { status, headers, body } = output;
+    let (content_type, body) = match body {
+        s3::Body::Empty => ("application/xml".into(), Bytes::new()),
+        s3::Body::Object(content_type, content) => (Cow::Owned(content_type), content),
+        s3::Body::Text(root, text) => ("application/xml".into(), xml::s3_text(root, &text).into()),
+        s3::Body::Xml(root, members) => ("application/xml".into(), xml::s3_response(root, &members).into()),
+    };
+    Rendered { content_type, body, status, headers }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use quick_xml::escape::escape;
 
 use super::error::ApiError;
 
+const S3_NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+
 /// The members of one structure, in the order they were added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Members(Vec<Element>);
@@ -140,6 +142,27 @@ pub(crate) fn query_response(namespace: &str, operation: &str, members: Members,
 /// The answer of a REST service.
 pub(crate) fn rest_response(namespace: &str, operation: &str, members: &Members) -> String {
     document(&format!("{operation}Response"), Some(namespace), members)
+}
+
+/// An answer of S3.
+pub(crate) fn s3_response(root: &str, members: &Members) -> String {
+    document(root, Some(S3_NAMESPACE), members)
+}
+
+/// An answer of S3 that is one text.
+pub(crate) fn s3_text(root: &str, text: &str) -> String {
+    let mut out = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{root} xmlns=\"{S3_NAMESPACE}\">");
+    write_text(&mut out, text);
+    out + "</" + root + ">\n"
+}
+
+/// The refusal of S3.
+pub(crate) fn s3_error(error: &ApiError, request_id: &str) -> String {
+    let members = Members::new()
+        .text("Code", &error.code)
+        .text("Message", &error.message)
+        .text("RequestId", request_id);
+    document("Error", None, &members)
 }
 
 /// The refusal of a query service.
