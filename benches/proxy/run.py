@@ -261,7 +261,7 @@ def main():
             if rounds:
                 compare(rounds, names)
             if arguments.idle:
-                table({proxy.name: proxy.run("idle", arguments.idle) for proxy in proxies})
+                table({proxy.name: proxy.run("idle", arguments.idle, "--size", "65536") for proxy in proxies})
             if arguments.stall:
                 table({proxy.name: proxy.stall(arguments.stall) for proxy in proxies})
         finally:
