@@ -24,7 +24,8 @@ use super::server::ServerError;
 use super::state::State;
 use super::state::store::{Store, StoreError};
 use super::wire::error::ApiError;
-use super::wire::routing::{self, Call, Protocol, Rendered, Service};
+use super::wire::render::{self, Rendered};
+use super::wire::routing::{self, Call, Protocol, Service};
 
 /// What is remembered of past calls; older ones are forgotten.
 const CALLS_KEPT: usize = 100_000;
@@ -230,7 +231,7 @@ impl Inner {
         }
         match result {
             Ok(output) => {
-                let rendered = routing::render(call, output, &request_id);
+                let rendered = render::render(call, output, &request_id);
                 Answer::Response { rendered, request_id }
             }
             Err(error) => refusal(call.service.protocol(), &error, request_id),
@@ -358,6 +359,6 @@ fn is_read(operation: &str) -> bool {
 }
 
 fn refusal(protocol: Protocol, error: &ApiError, request_id: String) -> Answer {
-    let rendered = routing::render_error(protocol, error, &request_id);
+    let rendered = render::render_error(protocol, error, &request_id);
     Answer::Response { rendered, request_id }
 }

@@ -4,6 +4,7 @@ pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod query;
+pub(crate) mod render;
 pub(crate) mod rest;
 pub(crate) mod routing;
 pub(crate) mod s3;

@@ -3,15 +3,12 @@
 //! The `SigV4` credential scope names service and region (host names say nothing behind an endpoint URL), then
 //! `Version` and `Action`, or `X-Amz-Target`, name the API and its operation. Signatures are not checked.
 
-use std::borrow::Cow;
-
-use bytes::Bytes;
 use hyper::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::xml::Members;
-use super::{error::ApiError, json, query::Params, rest, s3, xml};
+use super::{error::ApiError, json, query::Params, rest, s3};
 
 /// The services that are served. In the call log and in fault rules they have the names of the AWS CLI's commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +53,6 @@ pub(crate) enum Protocol {
     S3,
 }
 
-const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 const ELB_NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/";
 const ELBV2_NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
 
@@ -294,73 +290,6 @@ fn is_region(name: &str) -> bool {
         && name.len() <= 32
         && words.iter().all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
         && matches!(number.as_bytes(), [digit] if digit.is_ascii_digit())
-}
-
-/// The body and content type of an answer.
-pub(crate) struct Rendered {
-    /// The content type.
-    pub(crate) content_type: Cow<'static, str>,
-    /// The body.
-    pub(crate) body: Bytes,
-    /// The HTTP status.
-    pub(crate) status: u16,
-    /// Other headers.
-    pub(crate) headers: Vec<(String, String)>,
-}
-
-/// Writes a result as the service's clients read it.
-pub(crate) fn render(call: &Call, output: Output, request_id: &str) -> Rendered {
-    match (output, call.service.protocol()) {
-        (Output::Json(value), _) => json_body(200, &value),
-        (Output::Rest(RestOutput { status, location, members }), _) => {
-            let namespace = match call.service.protocol() {
-                Protocol::RestXml { namespace } | Protocol::Query { namespace } => namespace,
-                Protocol::Ec2 | Protocol::Json | Protocol::S3 => EC2_NAMESPACE,
-            };
-            let headers = location.map(|location| ("location".to_owned(), location));
-            let body = xml::rest_response(namespace, &call.operation, &members);
-            Rendered { status, headers: headers.into_iter().collect(), ..xml_body(200, body) }
-        }
-        (Output::S3(output), _) => s3_body(output),
-        (Output::Xml(members), Protocol::Query { namespace }) => {
-            xml_body(200, xml::query_response(namespace, &call.operation, members, request_id))
-        }
-        (Output::Xml(members), Protocol::Ec2 | Protocol::Json | Protocol::S3 | Protocol::RestXml { .. }) => {
-            xml_body(200, xml::ec2_response(EC2_NAMESPACE, &call.operation, members, request_id))
-        }
-    }
-}
-
-/// Writes a refusal in a protocol's envelope.
-pub(crate) fn render_error(protocol: Protocol, error: &ApiError, request_id: &str) -> Rendered {
-    match protocol {
-        Protocol::Query { namespace } | Protocol::RestXml { namespace } => {
-            xml_body(error.status, xml::query_error(namespace, error, request_id))
-        }
-        Protocol::Ec2 => xml_body(error.status, xml::ec2_error(error, request_id)),
-        Protocol::Json => json_body(error.status, &json::error(error)),
-        Protocol::S3 => xml_body(error.status, xml::s3_error(error, request_id)),
-    }
-}
-
-fn xml_body(status: u16, body: String) -> Rendered {
-    Rendered { content_type: "text/xml".into(), body: body.into(), status, headers: Vec::new() }
-}
-
-fn json_body(status: u16, body: &Value) -> Rendered {
-    let body = body.to_string().into();
-    Rendered { content_type: json::CONTENT_TYPE.into(), body, status, headers: Vec::new() }
-}
-
-fn s3_body(output: s3::Output) -> Rendered {
-    let s3::Output { status, headers, body } = output;
-    let (content_type, body) = match body {
-        s3::Body::Empty => ("application/xml".into(), Bytes::new()),
-        s3::Body::Object(content_type, content) => (Cow::Owned(content_type), content),
-        s3::Body::Text(root, text) => ("application/xml".into(), xml::s3_text(root, &text).into()),
-        s3::Body::Xml(root, members) => ("application/xml".into(), xml::s3_response(root, &members).into()),
-    };
-    Rendered { content_type, body, status, headers }
 }
 
 #[cfg(test)]
