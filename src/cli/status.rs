@@ -1,5 +1,6 @@
 //! `elbws status`: the live state of a stack.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -9,10 +10,11 @@ use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
 use super::session::{self, Session, unplannable};
 use super::spec_file::{self, Files};
-use crate::provision::observe::instance_health;
+use crate::provision::observe::{instance_health, target_health};
 use crate::provision::plan::{Adoption, plan};
-use crate::provision::resource::Stack;
-use crate::report::{self, status::Status};
+use crate::provision::resource::{DesiredBalancer, LoadBalancer, Observed, Stack, v2};
+use crate::report;
+use crate::report::status::{ClassicStatus, GroupStatus, LoadBalancerStatus, Status, V2Status};
 
 /// The pause between two looks of `--watch`.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -53,28 +55,63 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Fail
 async fn look(stack: &Stack, session: &Session) -> Result<Status, Failure> {
     let observed = session.observe(stack).await?;
     let name = stack.load_balancer.name();
-    let Some(balancer) = observed.load_balancer(name) else {
+    let found = match &stack.load_balancer {
+        DesiredBalancer::Classic(_) => match observed.load_balancer(name) {
+            Some(found) => Some(classic(found, session).await?),
+            None => None,
+        },
+        DesiredBalancer::V2(_) => match observed.v2_load_balancer(name) {
+            Some(found) => Some(v2(found, &observed, session).await?),
+            None => None,
+        },
+    };
+    let Some((load_balancer, arns)) = found else {
         return Err(Failure {
             error: anyhow!("load balancer {name} does not exist in {}", observed.region),
             hint: Some("build it with `elbws apply`".to_owned()),
             exit: Exit::Failed,
         });
     };
-    let health = session.reading(instance_health(&session.clients, name)).await?;
     let plan = plan(stack, &observed, Adoption::Refuse).map_err(unplannable)?;
-    let on_listeners: Vec<_> = observed
-        .certificates
+    let certificates =
+        observed.certificates.iter().filter(|found| arns.contains(&found.arn)).cloned().collect();
+    Ok(Status { stack: stack.name.clone(), load_balancer, certificates, drift: plan.changes.len() })
+}
+
+/// Reads what a Classic load balancer says of its instances; gives the ARNs of its certificates, too.
+async fn classic(
+    found: &LoadBalancer,
+    session: &Session,
+) -> Result<(LoadBalancerStatus, BTreeSet<String>), Failure> {
+    let health = session.reading(instance_health(&session.clients, &found.name)).await?;
+    let arns = found.listeners.values().filter_map(|listener| listener.certificate.clone()).collect();
+    Ok((LoadBalancerStatus::Classic(ClassicStatus { load_balancer: found.clone(), health }), arns))
+}
+
+/// Reads what the target groups of a load balancer say of their targets; gives the ARNs of its certificates, too.
+async fn v2(
+    found: &v2::LoadBalancer,
+    observed: &Observed,
+    session: &Session,
+) -> Result<(LoadBalancerStatus, BTreeSet<String>), Failure> {
+    let mut groups = Vec::new();
+    for group in observed.target_groups.iter().filter(|group| group.load_balancers.contains(&found.arn)) {
+        let health = session.reading(target_health(&session.clients, group)).await?;
+        groups.push(GroupStatus { group: group.clone(), health });
+    }
+    let records = observed
+        .records
         .iter()
-        .filter(|found| {
-            balancer.listeners.values().any(|listener| listener.certificate.as_ref() == Some(&found.arn))
+        .filter(|record| {
+            record.alias.as_ref().is_some_and(|alias| alias.eq_ignore_ascii_case(&found.dns_name))
         })
         .cloned()
         .collect();
-    Ok(Status {
-        stack: stack.name.clone(),
-        load_balancer: balancer.clone(),
-        health,
-        certificates: on_listeners,
-        drift: plan.changes.len(),
-    })
+    let arns = found
+        .listeners
+        .values()
+        .flat_map(|listener| listener.certificate.iter().chain(&listener.additional_certificates))
+        .cloned()
+        .collect();
+    Ok((LoadBalancerStatus::V2(V2Status { load_balancer: found.clone(), groups, records }), arns))
 }

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::aws::{AwsError, Clients, elb};
+use super::aws::{AwsError, Clients, elb, elbv2};
+use super::resource::v2::Family;
 use super::resource::{LoadBalancer, PolicyKind};
 
 /// How many load balancers an error lists.
@@ -74,6 +75,14 @@ pub enum ProxyProtocolError {
         /// Whether there are more.
         more: bool,
     },
+    /// The load balancer of that name is no Classic one.
+    #[error("{name} is {} load balancer, which has no policies on instance ports", article(*family))]
+    NotClassic {
+        /// The name asked for.
+        name: String,
+        /// What it is.
+        family: Family,
+    },
     /// No listener forwards to some of the ports.
     #[error("load balancer {name} has no listener with instance port {}", join(ports))]
     NoListener {
@@ -98,12 +107,29 @@ impl ProxyProtocolError {
                 let and_more = if *more { ", …" } else { "" };
                 format!("there are {}{and_more}", existing.join(", "))
             }),
+            Self::NotClassic { family: Family::Application, .. } => Some(
+                "an Application load balancer never sends the PROXY header; the app finds the visitor's \
+                 address in X-Forwarded-For"
+                    .to_owned(),
+            ),
+            Self::NotClassic { family: Family::Network, .. } => Some(
+                "a Network load balancer sends it to the target groups with the attribute \
+                 proxy_protocol_v2.enabled: set `proxy_protocol: true` in its spec and apply that"
+                    .to_owned(),
+            ),
             Self::NoListener { existing, .. } => Some(if existing.is_empty() {
                 "it has no listeners".to_owned()
             } else {
                 format!("its listeners have the instance ports {}", join(existing))
             }),
         }
+    }
+}
+
+fn article(family: Family) -> &'static str {
+    match family {
+        Family::Application => "an Application",
+        Family::Network => "a Network",
     }
 }
 
@@ -116,6 +142,14 @@ pub async fn plan(
 ) -> Result<Switch, ProxyProtocolError> {
     if let Some(found) = elb::load_balancer(clients, name).await? {
         return switch(&found, ports, wish);
+    }
+    let of_v2 = match elbv2::load_balancer(clients, name).await {
+        // Who may not read those is told of the Classic ones.
+        Err(error) if error.is_any(&["AccessDenied", "AccessDeniedException"]) => None,
+        found => found?,
+    };
+    if let Some(found) = of_v2 {
+        return Err(ProxyProtocolError::NotClassic { name: found.name, family: found.family });
     }
     let (existing, more) = elb::load_balancer_names(clients, LISTED).await?;
     let (name, region) = (name.to_owned(), clients.region().to_owned());

@@ -19,4 +19,7 @@ mod schema;
 mod simultaneous;
 mod specs;
 mod stacks;
+mod v2_border;
+mod v2_records;
+mod v2_waits;
 mod world;

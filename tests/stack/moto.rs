@@ -14,6 +14,8 @@ use elbws::provision::plan::{self, Adoption, Plan};
 use elbws::provision::resource::{Kind, Observed, Stack};
 
 use crate::account::{REGION, stack_in};
+use crate::v2_border::{Site, an_nlb, life_of_an_alb, remove};
+use crate::v2_records::life_of_a_record;
 
 /// A running moto server, ended when it is dropped.
 struct Moto {
@@ -70,6 +72,53 @@ impl Moto {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
+
+    /// Waits until it answers.
+    async fn ready(&self) {
+        let start = Instant::now();
+        while tokio::net::TcpStream::connect(self.url.strip_prefix("http://").unwrap()).await.is_err() {
+            assert!(start.elapsed() < Duration::from_mins(1), "moto does not start");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn clients(&self) -> Clients {
+        Clients::new(ClientOptions {
+            region: Some(REGION.to_owned()),
+            endpoint_url: Some(self.url.clone()),
+            local: true,
+            ..ClientOptions::default()
+        })
+        .await
+        .unwrap()
+    }
+}
+
+/// Makes an instance and two certificates and prints them with two subnets.
+const FURNISH: &str = "
+import boto3, json
+ec2, acm = boto3.client('ec2'), boto3.client('acm')
+instance = ec2.run_instances(ImageId='ami-12c6146b', MinCount=1, MaxCount=1)['Instances'][0]['InstanceId']
+subnets = ec2.describe_subnets()['Subnets'][:2]
+certificates = [acm.request_certificate(DomainName=name)['CertificateArn'] for name in ('a.example.com', 'b.example.com')]
+print(json.dumps([subnets[0]['VpcId'], [subnet['SubnetId'] for subnet in subnets], instance, certificates]))
+";
+
+#[tokio::test]
+async fn load_balancers_of_both_kinds_are_built_changed_and_removed_on_moto() {
+    let Some(moto) = Moto::start() else { return };
+    moto.ready().await;
+    let (vpc, subnets, instance, certificates) = serde_json::from_str(&moto.python(FURNISH)).unwrap();
+    let site = Site { vpc, subnets, instance, certificates };
+    let clients = moto.clients().await;
+    Box::pin(life_of_an_alb(&clients, &site)).await;
+    // It refuses to modify a listener that speaks TLS.
+    let built = Box::pin(an_nlb(&clients, &site)).await;
+    moto.python(
+        "import boto3; boto3.client('route53').create_hosted_zone(Name='example.com', CallerReference='1')",
+    );
+    Box::pin(life_of_a_record(&clients, &built)).await;
+    Box::pin(remove(&clients, &built, &site)).await;
 }
 
 async fn run(clients: &Clients, plan: &Plan) {
@@ -89,24 +138,13 @@ async fn planned(clients: &Clients, stack: &Stack) -> Plan {
 #[tokio::test]
 async fn a_stack_is_applied_to_moto_and_destroyed() {
     let Some(moto) = Moto::start() else { return };
-    let start = Instant::now();
-    while tokio::net::TcpStream::connect(moto.url.strip_prefix("http://").unwrap()).await.is_err() {
-        assert!(start.elapsed() < Duration::from_mins(1), "moto does not start");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    moto.ready().await;
     let instance = moto.python(
         "import boto3; print(boto3.client('ec2').run_instances(ImageId='ami-12c6146b', MinCount=1, MaxCount=1, \
          TagSpecifications=[{'ResourceType': 'instance', 'Tags': [{'Key': 'App', 'Value': 'ws-chat'}]}])\
          ['Instances'][0]['InstanceId'])",
     );
-    let clients = Clients::new(ClientOptions {
-        region: Some(REGION.to_owned()),
-        endpoint_url: Some(moto.url.clone()),
-        local: true,
-        ..ClientOptions::default()
-    })
-    .await
-    .unwrap();
+    let clients = moto.clients().await;
     let directory = tempfile::tempdir().unwrap();
     let pair = rcgen::generate_simple_self_signed(["chat.example.com".to_owned()]).unwrap();
     std::fs::write(directory.path().join("cert.pem"), pair.cert.pem()).unwrap();

@@ -6,13 +6,17 @@ use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
 use futures_util::future::try_join_all;
 
 use super::observed::{listener_from, load_balancer_from, rule_from, target_group_from};
-use super::{Attributes, LISTENER_NOT_FOUND, LOAD_BALANCER_NOT_FOUND, TARGET_GROUP_NOT_FOUND, failed};
+use super::{
+    Attributes, LISTENER_NOT_FOUND, LOAD_BALANCER_NOT_FOUND, RULE_NOT_FOUND, TARGET_GROUP_NOT_FOUND, failed,
+};
 use crate::provision::aws::{AwsError, Clients};
 use crate::provision::resource::Tags;
 use crate::provision::resource::v2::{Listener, LoadBalancer, Protocol, Rule, Target, TargetGroup};
 
 /// Of how many resources `DescribeTags` tells in one call.
 const TAGS_A_CALL: usize = 20;
+/// How often a load balancer that changes while it is read is read again.
+const READS: u32 = 3;
 /// The answer where a listener of this protocol, or this region, has no listener attributes.
 const NO_LISTENER_ATTRIBUTES: &[&str] =
     &["InvalidConfigurationRequest", "ValidationError", "InvalidAction", "UnsupportedOperation"];
@@ -123,26 +127,30 @@ pub(crate) async fn load_balancer_by_arn(
 /// Reads the attributes, the tags and the listeners of a load balancer; none where it was deleted meanwhile.
 ///
 /// That is three calls and for each listener up to three more: its rules, certificates and attributes; and one
-/// for the tags of every 20 listeners and rules.
+/// for the tags of every 20 listeners and rules. Where a listener or a rule goes meanwhile, all is read again.
 pub(crate) async fn complete(
     clients: &Clients,
     mut found: LoadBalancer,
 ) -> Result<Option<LoadBalancer>, AwsError> {
     let arns = [found.arn.clone()];
-    let rest = tokio::try_join!(
-        load_balancer_attributes(clients, &found.arn),
-        whole_listeners(clients, &found.arn),
-        tags(clients, &arns),
-    );
-    match rest {
-        Ok((attributes, listeners, mut tags)) => {
-            found.attributes = attributes;
-            found.listeners = listeners;
-            found.tags = tags.remove(&found.arn).unwrap_or_default();
-            Ok(Some(found))
+    let mut tries = 0;
+    loop {
+        let rest = tokio::try_join!(
+            load_balancer_attributes(clients, &found.arn),
+            whole_listeners(clients, &found.arn),
+            tags(clients, &arns),
+        );
+        match rest {
+            Ok((attributes, listeners, mut tags)) => {
+                found.attributes = attributes;
+                found.listeners = listeners;
+                found.tags = tags.remove(&found.arn).unwrap_or_default();
+                return Ok(Some(found));
+            }
+            Err(error) if error.is(LOAD_BALANCER_NOT_FOUND) => return Ok(None),
+            Err(error) if error.is_any(&[LISTENER_NOT_FOUND, RULE_NOT_FOUND]) && tries < READS => tries += 1,
+            Err(error) => return Err(error),
         }
-        Err(error) if error.is_any(&[LOAD_BALANCER_NOT_FOUND, LISTENER_NOT_FOUND]) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

@@ -1,0 +1,80 @@
+//! The DNS records that lead to a load balancer: against the local AWS and against moto.
+
+use std::collections::BTreeSet;
+
+use elbws::provision::aws::Clients;
+use elbws::provision::observe::observe;
+use elbws::provision::plan::v2::{AliasTarget, NewRecord, V2Operation};
+use elbws::provision::resource::v2::{DesiredRecord, Family, Record};
+use elbws::provision::resource::{Observed, Stack};
+
+use crate::account::Account;
+use crate::client::signed;
+use crate::v2_border::{Site, an_nlb, complete, existing, run, stack};
+
+/// The stack with a record.
+fn with_record(family: Family) -> Stack {
+    let dns = DesiredRecord {
+        zone: "example.com".to_owned(),
+        name: "chat.example.com".to_owned(),
+        weight: None,
+        set_identifier: None,
+    };
+    Stack { dns: Some(dns), ..stack(family) }
+}
+
+/// Leads a record to the load balancer, and checks what is observed and what is left alone.
+pub(crate) async fn life_of_a_record(clients: &Clients, built: &Observed) {
+    let balancer = &built.v2_load_balancers[0];
+    let records = || async {
+        let found = Box::pin(observe(clients, &with_record(balancer.family))).await.unwrap();
+        assert_eq!(found.zones.len(), 1, "{:?}", found.zones);
+        (found.zones[0].clone(), found.records)
+    };
+    let (zone, none) = records().await;
+    assert_eq!((zone.domain.as_str(), zone.private, none.len()), ("example.com", false, 0));
+    let upsert = V2Operation::UpsertRecord {
+        record: NewRecord {
+            zone: zone.id.clone(),
+            name: "chat.example.com".to_owned(),
+            kinds: BTreeSet::from(["A".to_owned(), "AAAA".to_owned()]),
+            target: AliasTarget::V2(existing(&balancer.arn)),
+            weight: None,
+            set_identifier: None,
+        },
+        replaces: Vec::new(),
+    };
+    let resolvers = V2Operation::AwaitResolvers { name: "chat.example.com".to_owned(), seconds: 60 };
+    complete(run(clients, vec![upsert.clone(), upsert, resolvers]).await);
+    let (_, found) = records().await;
+    let kinds: Vec<_> = found.iter().map(|record| record.kind.as_str()).collect();
+    assert_eq!(kinds, ["A", "AAAA"]);
+    for record in &found {
+        assert_eq!(record.alias.as_deref(), Some(balancer.dns_name.to_ascii_lowercase().as_str()));
+        assert_eq!((&record.name[..], &record.zone), ("chat.example.com", &zone.id));
+    }
+    // One that leads elsewhere by now is not the one to delete.
+    let moved = Record { alias: Some("elsewhere.example.com".to_owned()), ..found[0].clone() };
+    complete(run(clients, vec![V2Operation::DeleteRecord { record: moved }]).await);
+    assert_eq!(records().await.1.len(), 2);
+    let delete = found.into_iter().map(|record| V2Operation::DeleteRecord { record });
+    let delete: Vec<_> = delete.collect();
+    complete(run(clients, delete.clone()).await);
+    complete(run(clients, delete).await);
+    assert_eq!(records().await.1, []);
+}
+
+#[test]
+fn a_record_leads_to_a_load_balancer_and_is_deleted_only_as_it_was_seen() {
+    let account = Account::start();
+    let site = Site::of(&account);
+    let clients = account.clients();
+    let built = account.run(Box::pin(an_nlb(&clients, &site)));
+    let body = "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
+                <Name>example.com</Name><CallerReference>1</CallerReference></CreateHostedZoneRequest>";
+    let authorization = signed("us-east-1", "route53");
+    let headers = [("authorization", authorization.as_str()), ("content-type", "text/xml")];
+    let made = account.server.send("POST", "/2013-04-01/hostedzone", &headers, body).unwrap();
+    assert_eq!(made.status, 201, "{}", made.body);
+    account.run(Box::pin(life_of_a_record(&clients, &built)));
+}
