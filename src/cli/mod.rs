@@ -35,6 +35,8 @@ mod spec_file;
 #[cfg(feature = "provision")]
 mod status;
 #[cfg(feature = "provision")]
+mod user_data;
+#[cfg(feature = "provision")]
 mod validate;
 
 use std::process::ExitCode;
@@ -81,6 +83,8 @@ enum Command {
     ProxyConfig(proxy_config::Arguments),
     #[cfg(feature = "provision")]
     IamPolicy(iam_policy::Arguments),
+    #[cfg(feature = "provision")]
+    UserData(user_data::Arguments),
     /// Print the JSON Schema of the spec
     #[cfg(feature = "provision")]
     Schema,
@@ -132,6 +136,8 @@ pub fn run() -> ExitCode {
         Command::ProxyConfig(arguments) => proxy_config::run(&arguments),
         #[cfg(feature = "provision")]
         Command::IamPolicy(arguments) => iam_policy::run(&cli.globals, &arguments),
+        #[cfg(feature = "provision")]
+        Command::UserData(arguments) => user_data::run(&arguments),
         #[cfg(feature = "provision")]
         Command::Schema => Ok(schema::run()),
         #[cfg(feature = "probe")]

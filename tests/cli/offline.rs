@@ -27,6 +27,7 @@ fn help_is_printed() {
     run("help-init", &["init", "-h"]);
     run("help-schema", &["schema", "-h"]);
     run("help-proxy-config", &["proxy-config", "-h"]);
+    run("help-user-data", &["user-data", "-h"]);
     run("help-completions", &["completions", "-h"]);
     run("help-man", &["man", "-h"]);
 }

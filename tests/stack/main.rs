@@ -19,6 +19,7 @@ mod schema;
 mod simultaneous;
 mod specs;
 mod stacks;
+mod user_data;
 mod v2_border;
 mod v2_records;
 mod v2_waits;

@@ -2,5 +2,7 @@
 //! who carries them there is somebody else's.
 
 mod proxy_config;
+mod script;
 
 pub use proxy_config::proxy_config;
+pub use script::{MAX_USER_DATA, Program, ProgramError, install_script, object_key, unit, user_data};

@@ -1,0 +1,135 @@
+//! The script that installs the proxy on an instance, the unit that runs it, and the cloud-init that does so at boot.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::proxy_config;
+use crate::provision::spec::proxy::Proxy;
+
+const SCRIPT: &str = include_str!("install.sh");
+const UNIT: &str = include_str!("../../../packaging/elbws-proxy.service");
+/// The line of the unit that depends on `drain`.
+const STOP: &str = "TimeoutStopSec=330s";
+/// What a drain takes beyond its own time, and some.
+const STOP_MARGIN: u32 = 30;
+
+/// The most that EC2 takes as user data.
+pub const MAX_USER_DATA: usize = 16 * 1024;
+
+/// The proxy's program, and where an instance finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    sha256: String,
+    source: String,
+}
+
+/// Why there is no such program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProgramError {
+    /// That is no SHA-256.
+    #[error("{0} is not a SHA-256")]
+    Sha256(String),
+    /// That is no URL.
+    #[error("{0} is not a URL of http or https")]
+    Url(String),
+}
+
+impl Program {
+    /// A program that is fetched from a URL; the hash decides whether it is the right one.
+    pub fn at_url(url: &str, sha256: &str) -> Result<Self, ProgramError> {
+        let known = url.starts_with("https://") || url.starts_with("http://");
+        // The script has it in single quotes.
+        if !known || !url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\'') {
+            return Err(ProgramError::Url(url.to_owned()));
+        }
+        Ok(Self { sha256: checked(sha256)?, source: url.to_owned() })
+    }
+
+    /// A program that is in a bucket under its hash, see [`object_key`].
+    pub fn in_bucket(bucket: &str, sha256: &str) -> Result<Self, ProgramError> {
+        let sha256 = checked(sha256)?;
+        Ok(Self { source: format!("s3://{bucket}/{}", object_key(&sha256)), sha256 })
+    }
+}
+
+/// Returns the key under which a bucket holds the program with that hash.
+#[must_use]
+pub fn object_key(sha256: &str) -> String {
+    format!("elbws-proxy/{sha256}")
+}
+
+fn checked(sha256: &str) -> Result<String, ProgramError> {
+    if sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(sha256.to_ascii_lowercase())
+    } else {
+        Err(ProgramError::Sha256(sha256.to_owned()))
+    }
+}
+
+/// Returns the systemd unit, which gives the proxy the time that its `drain` asks for.
+#[must_use]
+pub fn unit(proxy: &Proxy) -> String {
+    let stop = proxy.drain.get().saturating_add(STOP_MARGIN);
+    UNIT.replace(STOP, &format!("TimeoutStopSec={stop}s"))
+}
+
+/// Returns the POSIX shell script that brings `program`, the configuration and the unit into place and has them
+/// serve. It is idempotent, and goes back to what ran before when the proxy does not come up.
+#[must_use]
+pub fn install_script(proxy: &Proxy, program: &Program) -> String {
+    let every = |ip: IpAddr| match ip {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    let address = proxy
+        .health
+        .address
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ip| if ip.is_unspecified() { every(ip) } else { ip });
+    let health = SocketAddr::new(address, proxy.health.port);
+    // The two texts last: they are the user's, and hold no placeholder for those before them.
+    SCRIPT
+        .replace("@SHA256@", &program.sha256)
+        .replace("@SOURCE@", &program.source)
+        .replace("@HEALTH@", &format!("http://{health}/healthz"))
+        .replace("@UNIT@", &unit(proxy))
+        .replace("@CONFIG@", &proxy_config(proxy))
+}
+
+/// Returns the cloud-init user data that installs the proxy when an instance boots for the first time.
+#[must_use]
+pub fn user_data(proxy: &Proxy, program: &Program) -> String {
+    let mut text = String::from(
+        "#cloud-config\n# Installs elbws-proxy when the instance boots. Written by elbws.\nwrite_files:\n  \
+         - path: /var/lib/elbws/install.sh\n    owner: root:root\n    permissions: \"0700\"\n    content: |\n",
+    );
+    for line in install_script(proxy, program).lines() {
+        if !line.is_empty() {
+            text.push_str("      ");
+            text.push_str(line);
+        }
+        text.push('\n');
+    }
+    text.push_str("runcmd:\n  - [sh, /var/lib/elbws/install.sh]\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_has_the_line_that_is_changed() {
+        assert_eq!(UNIT.matches(STOP).count(), 1);
+    }
+
+    #[test]
+    fn a_program_is_named_by_a_url_and_a_hash() {
+        let hash = "ab".repeat(32);
+        assert!(Program::at_url("https://example.com/elbws-proxy?a=b&c", &hash).is_ok());
+        for url in ["file:///etc/passwd", "https://example.com/'; rm -rf /", "https://a b", "s3://b/k"] {
+            assert!(matches!(Program::at_url(url, &hash), Err(ProgramError::Url(_))), "{url}");
+        }
+        for hash in ["", "ab", &"xy".repeat(32)] {
+            assert!(matches!(Program::in_bucket("b", hash), Err(ProgramError::Sha256(_))), "{hash}");
+        }
+    }
+}
