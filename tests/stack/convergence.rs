@@ -30,7 +30,7 @@ pub(crate) fn destroy(world: &World, stack: &Stack, when: &str) {
     assert!(outcome.is_complete(), "{when}: {outcome:?}");
 }
 
-fn converges(name: &str, directory: &Path, text: &str) {
+pub(crate) fn converges(name: &str, directory: &Path, text: &str) {
     let world = World::for_spec(text);
     let stack = world.stack(directory, text);
     let before = world.everything();

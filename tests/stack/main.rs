@@ -20,6 +20,7 @@ mod simultaneous;
 mod specs;
 mod stacks;
 mod user_data;
+mod v2;
 mod v2_border;
 mod v2_records;
 mod v2_waits;

@@ -193,6 +193,19 @@ impl World {
         for balancer in &observed.load_balancers {
             text = text.replace(&balancer.dns_name, "name");
         }
+        for balancer in &observed.v2_load_balancers {
+            text = text.replace(&balancer.dns_name, "name");
+            for listener in balancer.listeners.values() {
+                for rule in &listener.rules {
+                    text = text.replace(&rule.arn, "rule");
+                }
+                text = text.replace(&listener.arn, "listener");
+            }
+            text = text.replace(&balancer.arn, "balancer");
+        }
+        for group in &observed.target_groups {
+            text = text.replace(&group.arn, "group").replace(&group.name, "group");
+        }
         let mut state = serde_json::from_str(&text).unwrap();
         sort(&mut state);
         state
@@ -213,6 +226,9 @@ impl World {
             facts.extend(lines(operation, &self.account.ec2(&format!("Action={operation}"))));
         }
         facts.extend(lines("elb", &self.account.elb("Action=DescribeLoadBalancers")));
+        for operation in ["DescribeLoadBalancers", "DescribeTargetGroups"] {
+            facts.extend(lines(operation, &self.account.elbv2(&format!("Action={operation}"))));
+        }
         let certificates = self.iam("Action=ListServerCertificates");
         facts.extend(lines("iam", &certificates));
         for name in certificates.split("<ServerCertificateName>").skip(1) {

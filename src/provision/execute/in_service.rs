@@ -8,6 +8,7 @@ use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
 use super::failure::{ExecuteError, Unhealthy};
+use super::operation::Run;
 use crate::provision::aws::{AwsError, Cancel, Clients, InstanceHealth, TargetHealth, elb, elbv2};
 use crate::provision::event::{Events, Happening};
 use crate::provision::resource::v2::Target;
@@ -20,6 +21,32 @@ const NOT_REGISTERED: &str = "NotRegistered";
 const IN_SERVICE: &str = "InService";
 /// What a target group says of a target that gets them.
 const HEALTHY: &str = "healthy";
+/// How long a step waits for the first instance.
+const IN_SERVICE_WITHIN: Duration = Duration::from_mins(10);
+
+impl Run<'_> {
+    /// Waits until one of the instances is in service: from then on the load balancer can do another one's work.
+    pub(super) async fn await_in_service(
+        &self,
+        name: &str,
+        instances: &BTreeSet<String>,
+    ) -> Result<(), ExecuteError> {
+        let start = Instant::now();
+        let mut pause = self.patience.first_pause();
+        loop {
+            let targets = states(instances, &elb::instance_health(self.clients, name).await?);
+            if targets.iter().any(|target| target.state == IN_SERVICE) {
+                return Ok(());
+            }
+            if start.elapsed() > IN_SERVICE_WITHIN {
+                return Err(ExecuteError::NotInService { seconds: IN_SERVICE_WITHIN.as_secs(), targets });
+            }
+            if !self.patience.wait(&mut pause, &format!("no instance of {name} is in service yet")).await {
+                return Err(ExecuteError::Interrupted);
+            }
+        }
+    }
+}
 
 /// Waits until the Classic load balancer called `name` has all of `instances` in service, and reports every change
 /// of what it says of them.

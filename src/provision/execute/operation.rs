@@ -47,6 +47,7 @@ impl Operation {
             | Self::ModifyAttributes { .. }
             | Self::ConfigureHealthCheck { .. }
             | Self::RegisterInstances { .. }
+            | Self::AwaitInService { .. }
             | Self::DeregisterInstances { .. } => None,
         }
     }
@@ -138,6 +139,7 @@ impl Run<'_> {
             Operation::RegisterInstances { name, instances } => {
                 self.register_instances(name, instances).await?;
             }
+            Operation::AwaitInService { name, instances } => self.await_in_service(name, instances).await?,
             Operation::DeregisterInstances { name, instances } => {
                 self.deregister_instances(name, instances).await?;
             }

@@ -68,6 +68,7 @@ impl fmt::Display for Operation {
             Self::RegisterInstances { name, instances } => {
                 write!(f, "register {} with {name}", joined(instances.iter()))
             }
+            Self::AwaitInService { name, .. } => write!(f, "wait until an instance of {name} is in service"),
             Self::DeregisterInstances { name, instances } => {
                 write!(f, "deregister {} from {name}", joined(instances.iter()))
             }

@@ -205,8 +205,9 @@ pub fn plan(stack: &Stack, observed: &Observed, choices: impl Into<Choices>) -> 
     let certificates = certificate::plan(stack, observed, &mut draft, &mut errors);
     let formers = former::find(stack, observed, choices.cutover);
     if let DesiredBalancer::V2(desired) = &stack.load_balancer {
-        v2::check(stack, observed, desired, &placement, choices.adoption, &mut errors);
+        v2::check(observed, desired, &placement, &mut errors);
     }
+    v2::record::check(stack, stack.load_balancer.scheme(), observed, choices.adoption, &mut errors);
     former::check(&formers, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
@@ -222,7 +223,8 @@ pub fn plan(stack: &Stack, observed: &Observed, choices: impl Into<Choices>) -> 
     let name = stack.load_balancer.name();
     let target_groups = match &stack.load_balancer {
         DesiredBalancer::Classic(desired) => {
-            classic::plan(&around, desired, observed.load_balancer(name), &mut draft);
+            classic::plan(&around, desired, observed.load_balancer(name), &formers, &mut draft);
+            v2::plan_unused_groups(stack, observed, &formers, &mut draft);
             BTreeMap::new()
         }
         DesiredBalancer::V2(desired) => {

@@ -272,6 +272,13 @@ pub enum Operation {
         /// The instances' ids.
         instances: BTreeSet<String>,
     },
+    /// Waits until one of the instances is in service.
+    AwaitInService {
+        /// The load balancer.
+        name: String,
+        /// The instances' ids.
+        instances: BTreeSet<String>,
+    },
     /// `DeregisterInstancesFromLoadBalancer`.
     DeregisterInstances {
         /// The load balancer.

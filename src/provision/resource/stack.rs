@@ -137,6 +137,15 @@ impl DesiredBalancer {
         }
     }
 
+    /// Returns who may reach it.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        match self {
+            Self::Classic(classic) => classic.scheme,
+            Self::V2(balancer) => balancer.scheme,
+        }
+    }
+
     /// Returns the ports that it listens on.
     #[must_use]
     pub fn listener_ports(&self) -> BTreeSet<u16> {

@@ -76,7 +76,7 @@ fn create(scene: &Scene<'_>, draft: &mut Draft) {
                 .to_owned(),
         );
         let operation = Operation::DeleteLoadBalancer { name: old.name.clone() };
-        draft.step(DraftStep::new(operation, &key).removes());
+        draft.step(DraftStep::new(operation, &key).removes().after([After::EveryGone(Kind::DnsRecord)]));
     } else {
         draft.change(Action::Create, &key, changed(None::<&()>, Some(&after)), Disruption::None);
     }

@@ -7,9 +7,15 @@ mod scene;
 mod settings;
 mod target;
 
+use std::collections::BTreeSet;
+
 use self::scene::Scene;
 use super::Surroundings;
+use super::former::Former;
 use super::order::Draft;
+use super::v2::AliasTarget;
+use super::v2::record::{self, Destination};
+use crate::provision::resource::v2::AddressType;
 use crate::provision::resource::{DesiredLoadBalancer, LoadBalancer};
 
 pub(super) use load_balancer::plan_deletion;
@@ -19,6 +25,7 @@ pub(super) fn plan(
     around: &Surroundings<'_>,
     desired: &DesiredLoadBalancer,
     found: Option<&LoadBalancer>,
+    formers: &[Former<'_>],
     draft: &mut Draft,
 ) {
     let replaced =
@@ -31,4 +38,19 @@ pub(super) fn plan(
     settings::plan_attributes(&scene, draft);
     settings::plan_health_check(&scene, draft);
     target::plan(&scene, draft);
+    let destination = Destination {
+        stack: around.stack,
+        observed: around.observed,
+        scheme: desired.scheme,
+        address_type: AddressType::Ipv4,
+        dns_name: scene.current.map(|current| current.dns_name.as_str()),
+        replaces: replaced.is_some(),
+        target: AliasTarget::Classic(desired.name.clone()),
+    };
+    let moves = record::plan(destination, formers, draft);
+    let goes = formers.iter().any(|former| !former.stays());
+    let instances: BTreeSet<String> = around.placement.running().map(str::to_owned).collect();
+    if (moves || goes) && !instances.is_empty() {
+        target::await_in_service(&scene, instances, draft);
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::scene::Scene;
 use crate::provision::plan::fields::field;
 use crate::provision::plan::order::{After, Draft, DraftStep, created};
+use crate::provision::plan::v2::healthy_key;
 use crate::provision::plan::{Action, Disruption, Operation};
 use crate::provision::resource::{Kind, ResourceKey};
 
@@ -51,4 +52,15 @@ pub(super) fn plan(scene: &Scene<'_>, draft: &mut Draft) {
         let after = [After::EveryMade(Kind::Target), After::EveryMade(Kind::Attributes)];
         draft.step(DraftStep::new(operation, &first).also_for(old_keys).removes().after(after));
     }
+}
+
+/// Waits until one of the instances is in service, before anybody is led to the load balancer alone.
+pub(super) fn await_in_service(scene: &Scene<'_>, instances: BTreeSet<String>, draft: &mut Draft) {
+    let operation = Operation::AwaitInService { name: scene.name().to_owned(), instances };
+    draft.step(DraftStep::new(operation, &scene.key()).completes(&healthy_key()).after([
+        created(&scene.key()),
+        After::EveryMade(Kind::Target),
+        After::EveryMade(Kind::Listener),
+        After::EveryMade(Kind::BackendPolicies),
+    ]));
 }

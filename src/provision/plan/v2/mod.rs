@@ -6,7 +6,7 @@ mod describe;
 mod listener;
 mod load_balancer;
 mod operation;
-mod record;
+pub(super) mod record;
 mod rule;
 mod scene;
 mod target_group;
@@ -20,11 +20,12 @@ pub use operation::{
     WeightedGroup,
 };
 
+use self::record::Destination;
 use self::scene::{Scene, switch_key};
 use super::former::Former;
 use super::order::{After, Draft, DraftStep, created, made};
 use super::placement::Placement;
-use super::{Adoption, Operation, PlanError, Reference, Surroundings};
+use super::{Operation, PlanError, Reference, Surroundings};
 use crate::provision::resource::v2::{DesiredLoadBalancer, Family, LoadBalancer, Target};
 use crate::provision::resource::{Kind, Observed, ResourceKey, Stack};
 
@@ -45,11 +46,9 @@ fn prepared_key() -> ResourceKey {
 
 /// Checks what only an Application or a Network load balancer asks of its surroundings.
 pub(super) fn check(
-    stack: &Stack,
     observed: &Observed,
     desired: &DesiredLoadBalancer,
     placement: &Placement<'_>,
-    adoption: Adoption,
     errors: &mut Vec<PlanError>,
 ) {
     if let Some(found) = observed.v2_load_balancer(&desired.name) {
@@ -77,7 +76,6 @@ pub(super) fn check(
             errors.push(PlanError::AddressElsewhere { subnet: subnet.clone() });
         }
     }
-    record::check(stack, desired.scheme, observed, adoption, errors);
 }
 
 /// Says whether AWS refuses to delete the load balancer.
@@ -114,7 +112,16 @@ pub(super) fn plan(
     target_group::plan(&scene, draft);
     listener::plan(&scene, draft);
     await_switched(&scene, draft);
-    let moves = record::plan(&scene, formers, draft);
+    let destination = Destination {
+        stack: around.stack,
+        observed: around.observed,
+        scheme: desired.scheme,
+        address_type: desired.address_type,
+        dns_name: scene.current.map(|current| current.dns_name.as_str()),
+        replaces: replaced.is_some(),
+        target: AliasTarget::V2(scene.reference()),
+    };
+    let moves = record::plan(destination, formers, draft);
     if moves || formers.iter().any(|former| !former.stays()) {
         await_healthy(&scene, draft);
     }
@@ -150,6 +157,22 @@ fn await_healthy(scene: &Scene<'_>, draft: &mut Draft) {
         After::EveryMade(Kind::Listener),
         After::EveryMade(Kind::Rule),
     ]));
+}
+
+/// Plans the deletion of the stack's target groups that no load balancer of it uses that stays.
+pub(super) fn plan_unused_groups(
+    stack: &Stack,
+    observed: &Observed,
+    formers: &[Former<'_>],
+    draft: &mut Draft,
+) {
+    let serving: BTreeSet<&str> =
+        formers.iter().filter(|former| former.stays()).filter_map(Former::arn).collect();
+    for group in observed.target_groups.iter().filter(|found| found.tags.are_of(&stack.name)) {
+        if !group.load_balancers.iter().any(|arn| serving.contains(arn.as_str())) {
+            target_group::plan_deletion_of_unused(group, draft);
+        }
+    }
 }
 
 /// Plans the deletion of the stack's target groups and records; its load balancers go by themselves.

@@ -8,14 +8,13 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::operation::{AliasTarget, NewRecord};
-use super::scene::Scene;
 use super::{V2Operation, healthy_key, resolvers_key};
 use crate::provision::plan::failure::PlanError;
 use crate::provision::plan::fields::{KNOWN_AFTER_APPLY, changed};
 use crate::provision::plan::former::Former;
 use crate::provision::plan::order::{After, Draft, DraftStep, gone, made};
 use crate::provision::plan::{Action, Adoption, Disruption, Operation};
-use crate::provision::resource::v2::{AddressType, DesiredRecord, LoadBalancer, Record, Zone};
+use crate::provision::resource::v2::{AddressType, DesiredRecord, Record, Zone};
 use crate::provision::resource::{Kind, Observed, ResourceKey, Scheme, Stack};
 
 /// How long an alias of a load balancer lives in resolvers.
@@ -82,7 +81,7 @@ fn collides(record: &DesiredRecord, found: &Record) -> bool {
 }
 
 /// Checks that the desired record has a zone and is in nobody's way.
-pub(super) fn check(
+pub(in crate::provision::plan) fn check(
     stack: &Stack,
     scheme: Scheme,
     observed: &Observed,
@@ -119,31 +118,48 @@ fn kinds(address_type: AddressType) -> BTreeSet<String> {
     kinds.iter().map(|kind| (*kind).to_owned()).collect()
 }
 
-fn leads_to(record: &Record, balancer: &LoadBalancer) -> bool {
-    record.alias.as_ref().is_some_and(|alias| alias.eq_ignore_ascii_case(&balancer.dns_name))
-        && record.alias_zone.as_ref().is_none_or(|zone| *zone == balancer.canonical_zone)
+/// The load balancer that records are to lead to, of any type.
+pub(in crate::provision::plan) struct Destination<'a> {
+    pub(in crate::provision::plan) stack: &'a Stack,
+    pub(in crate::provision::plan) observed: &'a Observed,
+    pub(in crate::provision::plan) scheme: Scheme,
+    pub(in crate::provision::plan) address_type: AddressType,
+    /// What it answers at, where it stays as it is.
+    pub(in crate::provision::plan) dns_name: Option<&'a str>,
+    /// Whether one of its name has to make way for it.
+    pub(in crate::provision::plan) replaces: bool,
+    pub(in crate::provision::plan) target: AliasTarget,
+}
+
+impl Destination<'_> {
+    fn is_of(&self, record: &Record) -> bool {
+        let alias = record.alias.as_deref();
+        alias.is_some_and(|alias| self.dns_name.is_some_and(|name| alias.eq_ignore_ascii_case(name)))
+    }
 }
 
 /// Plans the records of the load balancer and returns whether traffic moves with them.
-pub(super) fn plan(scene: &Scene<'_>, formers: &[Former<'_>], draft: &mut Draft) -> bool {
-    let (stack, observed) = (scene.stack(), scene.around.observed);
+pub(in crate::provision::plan) fn plan(
+    destination: Destination<'_>,
+    formers: &[Former<'_>],
+    draft: &mut Draft,
+) -> bool {
+    let (stack, observed) = (destination.stack, destination.observed);
     let desired = stack.dns.as_ref().and_then(|record| {
-        let zone = zone(record, scene.desired.scheme, observed).ok()?;
+        let zone = zone(record, destination.scheme, observed).ok()?;
         Some((record, zone))
     });
     let Some((record, zone)) = desired else {
-        delete_others(scene, &BTreeSet::new(), formers, draft);
+        delete_others(&destination, &BTreeSet::new(), formers, draft);
         return false;
     };
-    let kinds = kinds(scene.desired.address_type);
+    let kinds = kinds(destination.address_type);
     let (own, others): (Vec<&Record>, Vec<&Record>) = of_name(record, zone, observed)
         .filter(|found| collides(record, found))
         .partition(|found| kinds.contains(&found.kind) && found.set_identifier == record.set_identifier);
-    delete_others(scene, &own.iter().chain(&others).copied().collect(), formers, draft);
-    let is_right = |found: &&Record| {
-        scene.current.is_some_and(|current| leads_to(found, current)) && found.weight == record.weight
-    };
-    let moves = !own.iter().all(|found| scene.current.is_some_and(|current| leads_to(found, current)));
+    delete_others(&destination, &own.iter().chain(&others).copied().collect(), formers, draft);
+    let is_right = |found: &&Record| destination.is_of(found) && found.weight == record.weight;
+    let moves = !own.iter().all(|found| destination.is_of(found));
     if own.len() == kinds.len() && own.iter().all(is_right) && others.is_empty() {
         await_resolvers(record, formers, draft);
         return false;
@@ -158,7 +174,7 @@ pub(super) fn plan(scene: &Scene<'_>, formers: &[Former<'_>], draft: &mut Draft)
     let to = json!({
         "zone": record.zone,
         "types": kinds,
-        "alias": scene.current.map_or(KNOWN_AFTER_APPLY, |current| &current.dns_name),
+        "alias": destination.dns_name.unwrap_or(KNOWN_AFTER_APPLY),
         "weight": record.weight,
         "set_identifier": record.set_identifier,
     });
@@ -169,7 +185,7 @@ pub(super) fn plan(scene: &Scene<'_>, formers: &[Former<'_>], draft: &mut Draft)
     };
     draft.change(action, &key, changed(from.as_ref(), Some(&to)), disruption);
     let mut replaces: Vec<_> = others.into_iter().cloned().collect();
-    if scene.replaced.is_some() {
+    if destination.replaces {
         // Nothing would say whose the record is once its load balancer is gone.
         for old in own.into_iter().chain(&replaces) {
             delete(&key, old, draft);
@@ -180,7 +196,7 @@ pub(super) fn plan(scene: &Scene<'_>, formers: &[Former<'_>], draft: &mut Draft)
         zone: zone.id.clone(),
         name: record.name.clone(),
         kinds,
-        target: AliasTarget::V2(scene.reference()),
+        target: destination.target,
         weight: record.weight,
         set_identifier: record.set_identifier.clone(),
     };
@@ -213,8 +229,13 @@ fn await_resolvers(record: &DesiredRecord, formers: &[Former<'_>], draft: &mut D
 
 /// Deletes the records that lead to a load balancer of the stack and are not desired. Those that lead to one that
 /// stays for now stay with it.
-fn delete_others(scene: &Scene<'_>, desired: &BTreeSet<&Record>, formers: &[Former<'_>], draft: &mut Draft) {
-    let (stack, observed) = (scene.stack(), scene.around.observed);
+fn delete_others(
+    destination: &Destination<'_>,
+    desired: &BTreeSet<&Record>,
+    formers: &[Former<'_>],
+    draft: &mut Draft,
+) {
+    let (stack, observed) = (destination.stack, destination.observed);
     let stays = |record: &Record| {
         let mut staying = formers.iter().filter(|former| former.stays());
         staying.any(|former| {

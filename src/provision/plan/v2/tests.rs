@@ -1,6 +1,7 @@
 //! What is planned for a stack with an Application or a Network load balancer.
 
 use super::*;
+use crate::provision::plan::Adoption;
 use crate::provision::plan::tests::{certificate, script_of, stack as classic_stack, subnet, surroundings};
 use crate::provision::plan::{Action as Happens, Choices, Cutover, Plan, destroy, plan as plan_stack};
 use crate::provision::resource::v2::{
