@@ -172,6 +172,19 @@ impl World {
         plan.changes.iter().map(describe).collect()
     }
 
+    /// Describes the changes with what each does to connections.
+    pub(crate) fn changes_with_effect(&self, plan: &Plan) -> BTreeSet<String> {
+        plan.changes
+            .iter()
+            .map(|change| {
+                let one = Plan { changes: vec![change.clone()], ..plan.clone() };
+                let line: String = self.changes(&one).into_iter().collect();
+                let effect = serde_json::to_value(change.disruption).unwrap();
+                format!("{line} ({})", effect.as_str().unwrap())
+            })
+            .collect()
+    }
+
     /// Returns what is observed of a stack in a form that is the same in every account: ids give way to names.
     pub(crate) fn state(&self, stack: &Stack) -> Value {
         let observed = self.account.observe(stack);

@@ -63,12 +63,32 @@ proxy: false
 pub(super) const STACKS: &[(&str, &str)] = &[
     ("an ALB with everything", APPLICATION),
     ("an NLB with everything", NETWORK),
+    ("the smallest ALB", "
+stack: s
+instances: { tags: { App: ws-chat } }
+certificate: { domain: chat.example.com }
+load_balancer: { type: application }
+"),
+    ("the smallest NLB", "
+stack: s
+instances: { tags: { App: ws-chat } }
+certificate: { domain: chat.example.com }
+load_balancer: { type: network }
+"),
     ("an ALB that serves nobody yet", "
 stack: nobody
 instances: { tags: { App: nobody } }
 load_balancer: { type: application, listeners: [ { port: 80, protocol: http } ] }
 proxy: false
 "),
+    ("certificates by SNI and from files", r#"
+stack: sni
+instances: { tags: { App: ws-chat } }
+certificate:
+  domain: chat.example.com
+  additional: [ { domain: other.example.org }, { files: { certificate: cert.pem, private_key: key.pem } } ]
+load_balancer: { type: application }
+"#),
     ("weights and an inner NLB", "
 stack: inner
 instances: { tags: { App: ws-chat } }
