@@ -1,7 +1,8 @@
 //! The security policies that AWS defines for HTTPS and TLS listeners.
 //!
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html>. Those for
-//! FIPS and with post-quantum key exchange are not here.
+//! FIPS are not here. The listeners' TLS has no post-quantum key exchange, so a policy with `PQ` in its name
+//! differs from the older one of its ciphers by name alone.
 
 use super::describe::at_most_20;
 use super::{one_of, page};
@@ -95,9 +96,18 @@ const POLICIES: &[Policy] = &[
     Policy { name: "ELBSecurityPolicy-TLS13-1-1-2021-06", protocols: FROM_1_1_TO_1_3, sets: ALL },
     Policy { name: "ELBSecurityPolicy-TLS13-1-2-2021-06", protocols: FROM_1_2_TO_1_3, sets: FORWARD },
     Policy { name: "ELBSecurityPolicy-TLS13-1-2-Ext1-2021-06", protocols: FROM_1_2_TO_1_3, sets: MODERN },
+    Policy { name: "ELBSecurityPolicy-TLS13-1-2-Ext1-PQ-2025-09", protocols: FROM_1_2_TO_1_3, sets: MODERN },
     Policy { name: "ELBSecurityPolicy-TLS13-1-2-Ext2-2021-06", protocols: FROM_1_2_TO_1_3, sets: ALL },
+    Policy { name: "ELBSecurityPolicy-TLS13-1-2-Ext2-PQ-2025-09", protocols: FROM_1_2_TO_1_3, sets: ALL },
+    Policy { name: "ELBSecurityPolicy-TLS13-1-2-PQ-2025-09", protocols: FROM_1_2_TO_1_3, sets: FORWARD },
     Policy { name: "ELBSecurityPolicy-TLS13-1-2-Res-2021-06", protocols: FROM_1_2_TO_1_3, sets: &[Set::Gcm] },
+    Policy {
+        name: "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09",
+        protocols: FROM_1_2_TO_1_3,
+        sets: &[Set::Gcm],
+    },
     Policy { name: "ELBSecurityPolicy-TLS13-1-3-2021-06", protocols: TLS_1_3, sets: &[] },
+    Policy { name: "ELBSecurityPolicy-TLS13-1-3-PQ-2025-09", protocols: TLS_1_3, sets: &[] },
 ];
 
 /// Whether AWS defines a policy of that name.
