@@ -116,7 +116,7 @@ fn the_script_holds_configuration_unit_and_source() {
 
 #[test]
 fn the_binary_is_in_the_bucket_or_at_a_url() {
-    let spec = "tests/stack/good_specs/network.yaml";
+    let spec = "specs/network.yaml";
     let refused = |arguments: &[&str], reason: &str| {
         let output = user_data(arguments);
         assert_eq!(output.status.code(), Some(64), "{output:?}");

@@ -81,14 +81,14 @@ instances: { tags: { App: nobody } }
 load_balancer: { type: application, listeners: [ { port: 80, protocol: http } ] }
 proxy: false
 "),
-    ("certificates by SNI and from files", r#"
+    ("certificates by SNI and from files", r"
 stack: sni
 instances: { tags: { App: ws-chat } }
 certificate:
   domain: chat.example.com
   additional: [ { domain: other.example.org }, { files: { certificate: cert.pem, private_key: key.pem } } ]
 load_balancer: { type: application }
-"#),
+"),
     ("weights and an inner NLB", "
 stack: inner
 instances: { tags: { App: ws-chat } }
