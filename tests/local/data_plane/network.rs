@@ -284,8 +284,9 @@ async fn health_decides_and_its_checks_carry_a_local_header() {
     let restarted = tokio::net::TcpListener::bind(at).await.unwrap();
     rig.server.admin("POST", "/_elbws/settings", r#"{"health_check_interval_ms":100000}"#);
     let mut reached = false;
-    for _ in 0..4 {
-        let mut client = TcpStream::connect(address).await.unwrap();
+    for _ in 0..8 {
+        // The reset for the target that is gone may come before `connect` has returned.
+        let Ok(mut client) = TcpStream::connect(address).await else { continue };
         let _ = client.write_all(b"open").await;
         let accepted = tokio::time::timeout(SILENCE, restarted.accept()).await;
         if let Ok(Ok((mut served, _))) = accepted {
