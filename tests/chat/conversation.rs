@@ -42,7 +42,7 @@ impl Server {
 }
 
 async fn within<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), work).await.expect("within 60 s")
+    tokio::time::timeout(Duration::from_mins(1), work).await.expect("within 60 s")
 }
 
 struct Visitor(WebSocketStream<TcpStream>);

@@ -11,7 +11,7 @@ use crate::client::{EC2, ELB, Response, Server};
 /// What the server adds to a port of an instance.
 const OFFSET: u16 = 7;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 fn ok(response: Response) -> Response {
     assert_eq!(response.status, 200, "{}", response.body);

@@ -70,7 +70,7 @@ async fn openssl(options: &[&str]) -> Option<(Child, SocketAddr, tempfile::TempD
         }
         panic!("openssl does not say where it listens");
     };
-    let address = tokio::time::timeout(Duration::from_secs(60), listening).await.expect("it listens");
+    let address = tokio::time::timeout(Duration::from_mins(1), listening).await.expect("it listens");
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     Some((child, address, directory))
 }

@@ -23,7 +23,7 @@ pub(crate) const ACCEPTED: &str = "HTTP/1.1 101 Switching Protocols\r\nConnectio
 
 /// Fails a test that waits for longer than anything here takes.
 pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), work).await.expect("within 60 s")
+    tokio::time::timeout(Duration::from_mins(1), work).await.expect("within 60 s")
 }
 
 /// Waits until `condition` holds; for states that nobody announces.

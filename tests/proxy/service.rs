@@ -30,7 +30,7 @@ impl Manager {
         let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
         // The kernel says who sent each message.
         setsockopt(&socket, sockopt::PassCred, &true).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         Self { socket, folder, main: 0 }
     }
 

@@ -18,7 +18,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::client::{EC2, ELB, Response, Server, signed};
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 const REGION: &str = "us-east-1";
 pub(super) const OFFSET: u16 = 8000;
 
