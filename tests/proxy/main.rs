@@ -10,6 +10,7 @@ mod handover;
 mod integrity;
 mod load;
 mod operation;
+mod optional_header;
 mod peers;
 mod process;
 mod proxy_header;

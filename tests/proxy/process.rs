@@ -84,6 +84,12 @@ impl Running {
         self.child.wait().unwrap().code()
     }
 
+    /// The hash of its configuration, as coreutils has it.
+    pub(crate) fn sha256sum(&self) -> String {
+        let output = Command::new("sha256sum").arg(self.folder.path().join("proxy.yaml")).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().split(' ').next().unwrap().to_owned()
+    }
+
     pub(crate) fn configure(&self, yaml: &str) {
         std::fs::write(self.folder.path().join("proxy.yaml"), yaml).unwrap();
     }
@@ -96,7 +102,7 @@ impl Drop for Running {
     }
 }
 
-fn check(yaml: &str) -> Output {
+pub(crate) fn check(yaml: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("proxy.yaml"), yaml).unwrap();
     let mut command = Command::new(PROGRAM);

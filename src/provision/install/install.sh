@@ -62,7 +62,7 @@ await() {
 }
 
 # What a running proxy cannot change.
-fixed() { grep -E '^(listen|health|metrics|workers|access_log): ' "$1" 2>/dev/null || true; }
+fixed() { grep -E '^(listen|health|metrics|workers|access_log|access_log_format): ' "$1" 2>/dev/null || true; }
 
 # Keeps what is there, and puts the new file in its place in one step.
 place() {

@@ -50,6 +50,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    warn(&config);
     if arguments.check {
         say(&format!("{} is valid", arguments.config.display()));
         return ExitCode::SUCCESS;
@@ -60,6 +61,12 @@ pub fn main() -> ExitCode {
             say(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+fn warn(config: &Config) {
+    for warning in config.warnings() {
+        say(&format!("warning: {warning}"));
     }
 }
 

@@ -10,7 +10,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::handover;
-use super::{explain, notify, say};
+use super::{explain, notify, say, warn};
 use crate::proxy::config::Config;
 use crate::proxy::serve::{Listeners, Proxy};
 
@@ -140,10 +140,13 @@ fn reload(proxy: &Proxy, path: &Path) {
     }
     match Config::read(path) {
         Err(error) => say(&format!("{}\n  the old configuration stays", explain(path, &error))),
-        Ok(config) => match proxy.reload(config) {
-            Ok(()) => say("reloaded"),
-            Err(error) => say(&format!("error: {error}; the old configuration stays")),
-        },
+        Ok(config) => {
+            warn(&config);
+            match proxy.reload(config) {
+                Ok(()) => say("reloaded"),
+                Err(error) => say(&format!("error: {error}; the old configuration stays")),
+            }
+        }
     }
     notify(&[NotifyState::Ready]);
 }

@@ -1,15 +1,18 @@
 //! The file's own shape and defaults, and the checks that need more than one field.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
-use super::scalar::{Endpoint, OneOrMore, Seconds};
+use super::optional_header;
+use super::scalar::{Endpoint, Moment, OneOrMore, Seconds};
 use super::{
     Accept, AccessLog, AccessLogFormat, Balance, Config, ConfigError, DrainingHealth, Limits, Route, Scheme,
     UpstreamAddress, UpstreamHeader,
@@ -26,6 +29,7 @@ struct File {
     accept: AcceptField,
     #[serde(default)]
     trusted: Vec<IpNet>,
+    header_optional_until: Option<Moment>,
     scheme_by_port: Option<BTreeMap<u16, SchemeField>>,
     https_port: Option<NonZeroU16>,
     #[serde(default)]
@@ -125,7 +129,8 @@ enum DrainingField {
     Fail,
 }
 
-pub(super) fn parse(yaml: &str) -> Result<Config, ConfigError> {
+/// Checks the text at a moment, since it may name a time that must be near.
+pub(super) fn parse(yaml: &str, now: SystemTime) -> Result<Config, ConfigError> {
     let file: File = serde_yaml::from_str(yaml).map_err(|error| ConfigError::yaml(&error))?;
     let limits = limits(&file)?;
     let listen: Vec<SocketAddr> = file.listen.0.iter().map(|endpoint| endpoint.0).collect();
@@ -138,17 +143,23 @@ pub(super) fn parse(yaml: &str) -> Result<Config, ConfigError> {
     let schemes = file
         .scheme_by_port
         .unwrap_or_else(|| BTreeMap::from([(80, SchemeField::Http), (443, SchemeField::Https)]));
+    let accept = match file.accept {
+        AcceptField::V1 => Accept::Header(Versions::V1),
+        AcceptField::V2 => Accept::Header(Versions::V2),
+        AcceptField::Any => Accept::Header(Versions::Any),
+        AcceptField::Off => Accept::Off,
+    };
+    let header_optional_until = file.header_optional_until.map(|moment| moment.0);
+    if let Some(until) = header_optional_until {
+        optional_header::check(until, now, accept, &file.trusted)?;
+    }
     Ok(Config {
         listen,
         health,
         metrics,
-        accept: match file.accept {
-            AcceptField::V1 => Accept::Header(Versions::V1),
-            AcceptField::V2 => Accept::Header(Versions::V2),
-            AcceptField::Any => Accept::Header(Versions::Any),
-            AcceptField::Off => Accept::Off,
-        },
+        accept,
         trusted: file.trusted,
+        header_optional_until,
         scheme_by_port: schemes.into_iter().map(|(port, scheme)| (port, scheme.into())).collect(),
         https_port: file.https_port.map(NonZeroU16::get),
         hsts: file.hsts.map(|hsts| hsts.value()),
@@ -165,6 +176,15 @@ pub(super) fn parse(yaml: &str) -> Result<Config, ConfigError> {
             DrainingField::Fail => DrainingHealth::Fail,
         },
         reason_header: file.reason_header,
+        sha256: sha256(yaml),
+    })
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
     })
 }
 
@@ -304,6 +324,10 @@ impl Hsts {
 mod tests {
     use super::*;
 
+    fn parse(yaml: &str) -> Result<Config, ConfigError> {
+        super::parse(yaml, SystemTime::now())
+    }
+
     const SMALLEST: &str = "listen: 80\nroutes: [{ path: /, upstream: \"127.0.0.1:8000\" }]\n";
 
     #[track_caller]
@@ -330,7 +354,7 @@ mod tests {
         refused(
             "tunel_idle: 5m",
             "unknown field `tunel_idle`, expected one of `listen`, `health`, `metrics`, `accept`, `trusted`, \
-             `scheme_by_port`, `https_port`, `redirect_http`, `hsts`, `routes`, `header_timeout`, `request_timeout`, \
+             `header_optional_until`, `scheme_by_port`, `https_port`, `redirect_http`, `hsts`, `routes`, `header_timeout`, `request_timeout`, \
              `connect_timeout`, `keep_alive`, `tunnel_idle`, `drain`, `ping_interval`, `ping_backend`, `max_head`, `workers`, \
              `max_connections`, `max_connections_per_client`, `max_tunnels`, `access_log`, `access_log_format`, \
              `health_while_draining`, `reason_header` at 3:1 (did you mean `tunnel_idle`?)",
@@ -386,5 +410,14 @@ mod tests {
         let config =
             parse(&format!("{SMALLEST}https_port: 443\nscheme_by_port: {{ 8443: https }}\n")).unwrap();
         assert_eq!(config.https_port(), None);
+    }
+
+    #[test]
+    fn the_identity_is_that_of_the_text() {
+        // printf 'listen: 80\nroutes: [{ path: /, upstream: "127.0.0.1:8000" }]\n' | sha256sum
+        assert_eq!(
+            parse(SMALLEST).unwrap().sha256,
+            "8ee6cef220a3ed74cec221c46b7525ef9dcaea302dec6730867d8ed610ef5810"
+        );
     }
 }

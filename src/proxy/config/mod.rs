@@ -2,6 +2,7 @@
 
 mod error;
 mod file;
+mod optional_header;
 mod scalar;
 mod upstream;
 
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 
@@ -32,6 +33,8 @@ pub struct Config {
     /// Whose word is taken: peers outside these networks are refused, or with [`Accept::Off`] their forwarded
     /// headers are dropped. Empty means every peer with a PROXY header, and none without.
     pub trusted: Vec<IpNet>,
+    /// Until when a connection from [`Self::trusted`] may begin without the header that [`Self::accept`] asks for.
+    pub header_optional_until: Option<SystemTime>,
     /// The visitor's scheme by the port that the visitor connected to.
     pub scheme_by_port: BTreeMap<u16, Scheme>,
     /// The port that visitors find https on, where it is not the load balancer's own.
@@ -52,15 +55,31 @@ pub struct Config {
     pub health_while_draining: DrainingHealth,
     /// Whether answers of the proxy itself carry `X-Elbws-Reason`.
     pub reason_header: bool,
+    /// The SHA-256 of the text that it was read from, in hex: which configuration this is.
+    pub sha256: String,
 }
 
-/// Which PROXY header connections carry; it is required or forbidden, never optional.
+/// Which PROXY header connections carry; it is required or forbidden, and optional only until
+/// [`Config::header_optional_until`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accept {
     /// A header of these versions is required.
     Header(Versions),
     /// There is none: behind an ALB, or for direct clients.
     Off,
+}
+
+impl Accept {
+    /// The word for it in the file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Header(Versions::V1) => "v1",
+            Self::Header(Versions::V2) => "v2",
+            Self::Header(Versions::Any) => "any",
+            Self::Off => "off",
+        }
+    }
 }
 
 /// The scheme a visitor used towards the load balancer.
@@ -185,7 +204,16 @@ impl Config {
 
     /// Checks a configuration given as YAML.
     pub fn parse(yaml: &str) -> Result<Self, ConfigError> {
-        file::parse(yaml)
+        file::parse(yaml, SystemTime::now())
+    }
+
+    /// What is valid but probably not meant any more.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let past = self.header_optional_until.is_some_and(|until| until <= SystemTime::now());
+        let warning =
+            "header_optional_until: this time is over, every connection must begin with its PROXY header";
+        past.then(|| warning.to_owned()).into_iter().collect()
     }
 
     /// The port that redirects to https name in their URL; `None` where it is 443.

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// `30s`, `5m`, `1h`, `1d` or plain seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +79,31 @@ impl Visitor<'_> for EndpointVisitor {
             return self.visit_u64(u64::from(port));
         }
         text.parse().map(Endpoint).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+    }
+}
+
+/// An instant as RFC 3339 writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment(pub(super) SystemTime);
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(MomentVisitor)
+    }
+}
+
+struct MomentVisitor;
+
+impl Visitor<'_> for MomentVisitor {
+    type Value = Moment;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a time such as 2026-01-31T18:30:00Z")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Moment, E> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339);
+        moment.map(|at| Moment(at.into())).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 }
 

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::Reject;
+use super::{Beginning, Reject};
 
 /// Upper bounds of the latency histogram's buckets, in milliseconds.
 const BUCKETS: [u64; 12] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 5000, 30_000];
@@ -19,6 +19,14 @@ pub enum Counter {
     ConnectionsEnded,
     /// Connections that ended before their first byte, as health checks do.
     ConnectionsEmpty,
+    /// Connections that began with a PROXY header of version 1.
+    BegunV1,
+    /// … of version 2.
+    BegunV2,
+    /// … of version 2 with the command LOCAL.
+    BegunLocal,
+    /// Connections that began with something else than a PROXY header, and were served.
+    BegunBare,
     /// Requests answered with 1xx and 2xx.
     Requests2xx,
     /// Requests answered with 3xx.
@@ -48,10 +56,14 @@ pub enum Counter {
 }
 
 /// Name, labels and help of each counter, in the order of [`Counter`].
-const COUNTERS: [(&str, &str, &str); 16] = [
+const COUNTERS: [(&str, &str, &str); 20] = [
     ("connections_total", "", "Connections accepted."),
     ("connections_ended_total", "", "Connections ended."),
     ("connections_empty_total", "", "Connections that ended before their first byte."),
+    ("connections_by_header_total", "header=\"v1\"", "Connections by the PROXY header that they began with."),
+    ("connections_by_header_total", "header=\"v2\"", ""),
+    ("connections_by_header_total", "header=\"local\"", ""),
+    ("connections_by_header_total", "header=\"none\"", ""),
     ("requests_total", "code=\"2xx\"", "Requests by class of status."),
     ("requests_total", "code=\"3xx\"", ""),
     ("requests_total", "code=\"4xx\"", ""),
@@ -75,6 +87,8 @@ pub struct Metrics {
     latency: [AtomicU64; BUCKETS.len() + 1],
     latency_sum: AtomicU64,
     held: AtomicU64,
+    /// When the last connection of each beginning came, in unix seconds; 0 for never.
+    last_begun: [AtomicU64; Beginning::ALL.len()],
 }
 
 impl Metrics {
@@ -98,6 +112,15 @@ impl Metrics {
     pub fn reject(&self, cause: Reject) {
         if let Some(slot) = self.rejects.get(cause.index()) {
             slot.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a connection by what it begins with, now.
+    pub fn began(&self, with: Beginning) {
+        self.add(with.counter(), 1);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        if let Some(slot) = self.last_begun.get(with.index()) {
+            slot.store(now.as_secs(), Ordering::Relaxed);
         }
     }
 
@@ -133,6 +156,7 @@ pub struct Totals {
     latency: [u64; BUCKETS.len() + 1],
     latency_sum: u64,
     held: u64,
+    last_begun: [u64; Beginning::ALL.len()],
 }
 
 impl Totals {
@@ -148,6 +172,10 @@ impl Totals {
             latency: std::array::from_fn(|at| sum(&|one| one.latency.get(at))),
             latency_sum: sum(&|one| Some(&one.latency_sum)),
             held: sum(&|one| Some(&one.held)),
+            last_begun: std::array::from_fn(|at| {
+                let slots = workers.iter().filter_map(|one| one.last_begun.get(at));
+                slots.map(|slot| slot.load(Ordering::Relaxed)).max().unwrap_or(0)
+            }),
         }
     }
 
@@ -161,6 +189,12 @@ impl Totals {
     #[must_use]
     pub fn rejects(&self, cause: Reject) -> u64 {
         self.rejects.get(cause.index()).copied().unwrap_or(0)
+    }
+
+    /// When the last connection with such a beginning came, in unix seconds; `None` if there was none.
+    #[must_use]
+    pub fn last_begun(&self, with: Beginning) -> Option<u64> {
+        self.last_begun.get(with.index()).copied().filter(|seconds| *seconds > 0)
     }
 
     /// Connections open now, tunnels among them.
@@ -231,12 +265,14 @@ fn histogram(out: &mut String, totals: &Totals) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::proxy_protocol::Form;
 
     #[test]
     fn workers_are_summed_and_buckets_are_cumulative() {
         let workers = [Arc::new(Metrics::default()), Arc::new(Metrics::default())];
         for (worker, millis) in workers.iter().zip([3, 40]) {
             worker.add(Counter::Connections, 2);
+            worker.began(Beginning::Header(Form::V2));
             worker.reject(Reject::NoRoute);
             worker.upstream_latency(Duration::from_millis(millis));
         }
@@ -244,6 +280,8 @@ mod tests {
         for line in [
             "elbws_proxy_connections_total 4",
             "elbws_proxy_connections_open 4",
+            "elbws_proxy_connections_by_header_total{header=\"v2\"} 2",
+            "elbws_proxy_connections_by_header_total{header=\"none\"} 0",
             "elbws_proxy_rejects_total{cause=\"no_route\"} 2",
             "elbws_proxy_upstream_latency_seconds_bucket{le=\"0.005\"} 1",
             "elbws_proxy_upstream_latency_seconds_bucket{le=\"0.050\"} 2",

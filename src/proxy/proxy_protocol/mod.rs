@@ -91,11 +91,24 @@ impl Header {
     }
 }
 
+/// Which form of the header a connection began with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Version 1.
+    V1,
+    /// Version 2, for a connection that is relayed.
+    V2,
+    /// Version 2 with the command LOCAL, as health checks have it.
+    Local,
+}
+
 /// A header and how many bytes of the input it took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoded {
     /// The header.
     pub header: Header,
+    /// Its form.
+    pub form: Form,
     /// Its length in bytes; what follows belongs to the connection.
     pub consumed: usize,
 }
@@ -145,10 +158,29 @@ fn is_prefix(input: &[u8], prefix: &[u8]) -> bool {
     input.get(..shared) == prefix.get(..shared)
 }
 
-/// Whether `input` may still become a PROXY header of either version.
+/// What the first bytes of a connection are, where a header may be there or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// Too few bytes to tell.
+    Undecided,
+    /// A PROXY header of either version, which may still turn out malformed.
+    Header,
+    /// Something else, such as a request: no header begins like this.
+    Other,
+}
+
+/// Tells a PROXY header from anything else, as soon as the bytes allow it and never before.
+///
+/// No request is taken for a header: there is no method `PROXY`, and a request has no NUL after two empty lines.
 #[must_use]
-pub fn may_begin(input: &[u8]) -> bool {
-    is_prefix(input, v1::PREFIX) || is_prefix(input, &v2::SIGNATURE)
+pub fn opening(input: &[u8]) -> Opening {
+    if input.starts_with(v1::PREFIX) || input.starts_with(&v2::SIGNATURE) {
+        Opening::Header
+    } else if is_prefix(input, v1::PREFIX) || is_prefix(input, &v2::SIGNATURE) {
+        Opening::Undecided
+    } else {
+        Opening::Other
+    }
 }
 
 #[cfg(test)]
@@ -172,6 +204,51 @@ mod tests {
     }
 
     #[test]
+    fn a_header_is_told_from_requests_at_the_first_byte_that_differs() {
+        // What must have been read until it is clear that this is no header.
+        for (request, decided) in [
+            ("GET / HTTP/1.1\r\n", 1),
+            ("POST / HTTP/1.1\r\n", 2),
+            ("PUT / HTTP/1.1\r\n", 2),
+            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 3),
+            ("PROPFIND / HTTP/1.1\r\n", 4),
+            ("PROX / HTTP/1.1\r\n", 5),
+            ("PROXYING / HTTP/1.1\r\n", 6),
+            ("proxy / HTTP/1.1\r\n", 1),
+            // An empty line before a request is tolerated.
+            ("\r\nGET / HTTP/1.1\r\n", 3),
+            ("\r\n\r\nGET / HTTP/1.1\r\n", 5),
+        ] {
+            for end in 0..=request.len() {
+                let expected = if end < decided { Opening::Undecided } else { Opening::Other };
+                assert_eq!(opening(&request.as_bytes()[..end]), expected, "{end} of {request:?}");
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_a_connection_opens_with_is_decided_once_and_as_the_decoder_sees_it(
+            start in proptest::sample::select(vec![
+                &b""[..], b"P", b"PRO", b"PROXY ", b"PROXY TCP4 ", b"\r\n", b"\r\n\r\n\0\r\nQUI", b"\r\n\r\n\0\r\nQUIT\n", b"GET ",
+            ]),
+            rest in proptest::collection::vec(proptest::num::u8::ANY, 0..40),
+        ) {
+            let input = [start, &rest].concat();
+            let mut decided = Opening::Undecided;
+            for end in 0..=input.len() {
+                let seen = opening(&input[..end]);
+                if decided == Opening::Undecided {
+                    decided = seen;
+                }
+                proptest::prop_assert_eq!(seen, decided, "it changed its mind");
+                let missing = decode(&input[..end], Versions::Any) == Err(DecodeError::Missing);
+                proptest::prop_assert_eq!(seen == Opening::Other, missing);
+            }
+        }
+    }
+
+    #[test]
     fn every_split_of_a_header_gives_the_same_answer() {
         let pair = addresses("[2001:db8::1]:50000", "[2001:db8::2]:443");
         let tlv = Tlv { kind: tlv_kind::AWS, value: b"\x01vpce-0a1".to_vec() };
@@ -183,9 +260,11 @@ mod tests {
         for sample in samples {
             for end in 0..sample.len() {
                 assert_eq!(decode(&sample[..end], Versions::Any), Ok(None), "{end} of {sample:?}");
+                assert_ne!(opening(&sample[..end]), Opening::Other, "{end} of {sample:?}");
             }
             let mut followed = sample.clone();
             followed.extend_from_slice(b"GET / HTTP/1.1\r\n");
+            assert_eq!(opening(&followed), Opening::Header);
             assert_eq!(decode(&followed, Versions::Any).unwrap().unwrap().consumed, sample.len());
         }
     }

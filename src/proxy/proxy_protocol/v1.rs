@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{Addresses, DecodeError, Decoded, Header, Origin, V1_MAX};
+use super::{Addresses, DecodeError, Decoded, Form, Header, Origin, V1_MAX};
 
 pub(super) const PREFIX: &[u8] = b"PROXY ";
 
@@ -19,7 +19,7 @@ pub(super) fn decode(input: &[u8]) -> Result<Option<Decoded>, DecodeError> {
     let rest = line.strip_prefix(PREFIX).ok_or(DecodeError::Missing)?;
     let origin = decode_rest(rest)?;
     let header = Header { origin, tlvs: Vec::new() };
-    Ok(Some(Decoded { header, consumed: line_feed + 1 }))
+    Ok(Some(Decoded { header, form: Form::V1, consumed: line_feed + 1 }))
 }
 
 fn decode_rest(rest: &[u8]) -> Result<Origin, DecodeError> {

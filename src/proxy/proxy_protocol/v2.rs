@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{Addresses, DecodeError, Decoded, Header, Origin, Tlv, V2_MAX, v1};
+use super::{Addresses, DecodeError, Decoded, Form, Header, Origin, Tlv, V2_MAX, v1};
 
 pub(super) const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 const PREAMBLE: usize = 16;
@@ -47,16 +47,16 @@ pub(super) fn decode(input: &[u8]) -> Result<Option<Decoded>, DecodeError> {
     }
     let Some(header) = input.get(..total) else { return Ok(None) };
     let body = header.get(PREAMBLE..).unwrap_or_default();
-    let (origin, tlvs) = if command == LOCAL {
+    let (form, origin, tlvs) = if command == LOCAL {
         // NLB health checks send LOCAL with a family but no addresses: nothing in it may be decoded.
-        (Origin::Socket, Vec::new())
+        (Form::Local, Origin::Socket, Vec::new())
     } else {
         let (origin, rest) = addresses(family, body)?;
         let tlvs = split_tlvs(rest)?;
         check_tlvs(header, &tlvs)?;
-        (origin, tlvs)
+        (Form::V2, origin, tlvs)
     };
-    Ok(Some(Decoded { header: Header { origin, tlvs }, consumed: total }))
+    Ok(Some(Decoded { header: Header { origin, tlvs }, form, consumed: total }))
 }
 
 fn addresses(family: u8, body: &[u8]) -> Result<(Origin, &[u8]), DecodeError> {

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::io;
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,7 +15,7 @@ use super::state::{Phase, Shared};
 use crate::proxy::config::DrainingHealth;
 use crate::proxy::http::{Method, Request, end_of_head};
 use crate::proxy::observe::{Counter, Reject, Totals, render};
-use crate::proxy::proxy_protocol::{self, Versions};
+use crate::proxy::proxy_protocol::{self, Opening, Versions};
 
 /// A check that takes longer has failed anyway.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -67,7 +67,9 @@ async fn answer(mut stream: TcpStream, shared: &Shared, port: Port) -> io::Resul
     let page = loop {
         if !header_done && !input.is_empty() {
             // An NLB sends its PROXY header to the health port too, a Classic ELB and an ALB do not.
-            if proxy_protocol::may_begin(&input) {
+            if proxy_protocol::opening(&input) == Opening::Other {
+                header_done = true;
+            } else {
                 match proxy_protocol::decode(&input, Versions::Any) {
                     Ok(None) => {}
                     Ok(Some(decoded)) => {
@@ -76,8 +78,6 @@ async fn answer(mut stream: TcpStream, shared: &Shared, port: Port) -> io::Resul
                     }
                     Err(_) => return Ok(()),
                 }
-            } else {
-                header_done = true;
             }
         }
         if header_done {
@@ -138,17 +138,33 @@ fn page(head: &[u8], shared: &Shared, port: Port) -> (Page, bool) {
     (page, request.method != Method::Head)
 }
 
+fn unix(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 fn status(shared: &Shared) -> String {
     let totals = Totals::of(&shared.metrics);
-    let upstreams = shared.live().upstreams();
+    let live = shared.live();
+    let upstreams = live.upstreams();
     let upstreams = upstreams.iter().map(|one| {
         json!({ "address": one.address.to_string(), "connections": one.active(), "ejected": one.is_ejected() })
+    });
+    let begun = live.loaded.begun(&totals).map(|(beginning, count)| {
+        let of = json!({ "total": count, "last": totals.last_begun(beginning) });
+        (beginning.as_str().to_owned(), of)
     });
     let rejects = Reject::ALL.into_iter().filter(|cause| totals.rejects(*cause) > 0);
     let rejects = rejects.map(|cause| (cause.as_str().to_owned(), json!(totals.rejects(cause))));
     let value = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "state": if shared.is_draining() { "draining" } else { "serving" },
+        "configuration": {
+            "sha256": live.config.sha256,
+            "loaded": unix(live.loaded.at),
+            "accept": live.config.accept.as_str(),
+            "header_optional_until": live.config.header_optional_until.map(unix),
+        },
+        "connections_by_header": begun.collect::<serde_json::Map<_, _>>(),
         "workers": shared.metrics.len(),
         "connections": totals.open_connections(),
         "tunnels": totals.open_tunnels(),

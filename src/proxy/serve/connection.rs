@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant as Deadline, timeout};
 
+use super::admit::admit;
 use super::client::{ClientIo, NoHead};
 use super::exchange::{self, Outcome};
 use super::handover::{Passed, PassedIdle, Visit, detach};
@@ -20,8 +21,8 @@ use super::upgraded;
 use super::visitor::{Visitor, canonical, is_trusted};
 use crate::proxy::config::{Accept, Limits};
 use crate::proxy::http::{HeadError, Scanner};
-use crate::proxy::observe::{Counter, Reject};
-use crate::proxy::proxy_protocol::{self, Addresses, DecodeError, Origin, Versions};
+use crate::proxy::observe::{Beginning, Counter, Reject};
+use crate::proxy::proxy_protocol::Addresses;
 use crate::proxy::stream::Stream;
 
 /// Counts a connection in and out.
@@ -63,7 +64,9 @@ pub(super) async fn serve(stream: Stream, peer: SocketAddr, place: Place) {
     let peer = canonical(peer);
     let Some(visitor) = admit(&mut client, peer, &place.worker).await else { return };
     let live = place.worker.shared.live();
-    if let Some(limit) = live.config.limits.max_connections_per_client {
+    // All visitors of a load balancer without header share its address.
+    let counts = !(visitor.bare && is_trusted(&live.config.trusted, peer.ip()));
+    if let Some(limit) = live.config.limits.max_connections_per_client.filter(|_| counts) {
         place.client = place.worker.shared.admit_client(visitor.address.ip(), limit);
         if place.client.is_none() {
             place.worker.reject(Reject::ClientLimit, visitor.address.ip(), "too many connections");
@@ -74,89 +77,16 @@ pub(super) async fn serve(stream: Stream, peer: SocketAddr, place: Place) {
     requests(client, peer, &visitor, place).await;
 }
 
-/// Reads the PROXY header, where one is required, and says whose connection this is.
-async fn admit(client: &mut ClientIo, peer: SocketAddr, worker: &Worker) -> Option<Visitor> {
-    let live = worker.shared.live();
-    let own = || match &client.stream {
-        Stream::Tcp(stream) => stream.local_addr().ok(),
-        Stream::Unix(_) => None,
-    };
-    let Accept::Header(versions) = live.config.accept else {
-        let pair = Addresses { source: peer, destination: own()? };
-        return Some(Visitor::new(pair, None, &live.config));
-    };
-    let trusted = &live.config.trusted;
-    if !trusted.is_empty() && !is_trusted(trusted, peer.ip()) {
-        worker.reject(Reject::Untrusted, peer, "the peer is not in `trusted`");
-        return None;
-    }
-    let limit = live.config.limits.header_timeout;
-    let header = match read_proxy_header(client, versions, limit).await {
-        Ok(header) => header,
-        Err(NoHeader::Empty) => {
-            // A connection with nothing on it is a health check of the load balancer's.
-            worker.metrics.add(Counter::ConnectionsEmpty, 1);
-            return None;
-        }
-        Err(NoHeader::Refused(error)) => {
-            worker.reject(Reject::ProxyHeader, peer, error);
-            return None;
-        }
-        Err(NoHeader::TimedOut) => {
-            worker.reject(Reject::ProxyHeaderTimeout, peer, "the PROXY header did not end in time");
-            return None;
-        }
-    };
-    let vpc_endpoint = header.vpc_endpoint_id().map(str::to_owned);
-    let pair = match header.origin {
-        Origin::Proxied(pair) => pair,
-        Origin::Socket => {
-            let Stream::Tcp(stream) = &client.stream else { return None };
-            Addresses { source: peer, destination: stream.local_addr().ok()? }
-        }
-    };
-    Some(Visitor::new(pair, vpc_endpoint, &live.config))
-}
-
-/// Why there is no PROXY header.
-enum NoHeader {
-    /// Nothing came at all.
-    Empty,
-    /// It stopped midway.
-    TimedOut,
-    /// It is malformed, or something else.
-    Refused(DecodeError),
-}
-
-async fn read_proxy_header(
-    client: &mut ClientIo,
-    versions: Versions,
-    limit: Duration,
-) -> Result<proxy_protocol::Header, NoHeader> {
-    let deadline = Deadline::now() + limit;
-    loop {
-        if let Some(decoded) = proxy_protocol::decode(&client.input, versions).map_err(NoHeader::Refused)? {
-            client.input.drain(..decoded.consumed);
-            return Ok(decoded.header);
-        }
-        if !client.input.is_empty() {
-            client.stream.acknowledge();
-        }
-        match client.fill_before(deadline).await {
-            Some(Ok(1..)) => {}
-            _ if client.input.is_empty() => return Err(NoHeader::Empty),
-            Some(Ok(0) | Err(_)) => return Err(NoHeader::Refused(DecodeError::Missing)),
-            None => return Err(NoHeader::TimedOut),
-        }
-    }
-}
-
 async fn requests(mut client: ClientIo, peer: SocketAddr, visitor: &Visitor, place: Place) {
     let worker = Arc::clone(&place.worker);
     loop {
         let limits = worker.shared.live().config.limits;
         let wait = if client.served { limits.keep_alive } else { limits.request_timeout };
-        let length = match read_head(&mut client, &worker, &limits, wait).await {
+        let head = read_head(&mut client, &worker, &limits, wait).await;
+        if visitor.bare && !client.served && !client.input.is_empty() {
+            worker.metrics.began(Beginning::Bare);
+        }
+        let length = match head {
             Ok(length) => length,
             Err(NoHead::Over) => {
                 if !client.served && client.input.is_empty() {
@@ -227,6 +157,7 @@ fn leave(client: ClientIo, peer: SocketAddr, visitor: &Visitor, place: &Place) {
         source: visitor.address,
         destination: visitor.destination,
         vpc_endpoint: visitor.vpc_endpoint.clone(),
+        bare: Some(visitor.bare),
         counted: place.client.is_some(),
         served: client.served,
     };
@@ -246,7 +177,9 @@ pub(super) fn resume(worker: &Arc<Worker>, idle: PassedIdle) {
         place.count_for(visit.source.ip());
     }
     let pair = Addresses { source: visit.source, destination: visit.destination };
-    let visitor = Visitor::new(pair, visit.vpc_endpoint, &worker.shared.live().config);
+    let live = worker.shared.live();
+    let mut visitor = Visitor::new(pair, visit.vpc_endpoint, &live.config);
+    visitor.bare = visit.bare.unwrap_or(live.config.accept == Accept::Off);
     let client = ClientIo::new(Stream::Tcp(stream), visit.served);
     tokio::spawn(async move { requests(client, visit.peer, &visitor, place).await });
 }

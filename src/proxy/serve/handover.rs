@@ -65,6 +65,9 @@ pub struct Visit {
     /// Where the client connected to.
     pub(super) destination: SocketAddr,
     pub(super) vpc_endpoint: Option<String>,
+    /// Whether it began without a PROXY header; an older process does not say.
+    #[serde(default)]
+    pub(super) bare: Option<bool>,
     /// Whether it counts among the connections of its client.
     pub(super) counted: bool,
     /// Whether there was a request on it already.

@@ -3,12 +3,14 @@
 //! Owns threads and sockets. Nothing is global: several proxies can run in one process.
 
 mod admin;
+mod admit;
 mod bind;
 mod client;
 mod connection;
 mod exchange;
 mod forward;
 mod handover;
+mod loaded;
 mod patience;
 mod plan;
 mod pump;

@@ -8,7 +8,7 @@ use super::forward;
 use super::reply::Reply;
 use super::state::Live;
 use super::visitor::{Visitor, is_trusted};
-use crate::proxy::config::{Accept, Scheme, UpstreamHeader};
+use crate::proxy::config::{Scheme, UpstreamHeader};
 use crate::proxy::http::{self, BodyLength, HeadError, Method, Request, Version};
 use crate::proxy::observe::Entry;
 use crate::proxy::proxy_protocol::{Addresses, Origin, encode_v1, encode_v2};
@@ -63,7 +63,7 @@ fn judge(
 ) -> Result<Plan, HeadError> {
     let request = Request::parse(head)?;
     let config = &live.config;
-    let alb = config.accept == Accept::Off && is_trusted(&config.trusted, peer.ip());
+    let alb = visitor.bare && is_trusted(&config.trusted, peer.ip());
     let from_alb = alb.then(|| visitor.seen_by_alb(&request.fields));
     let visitor = from_alb.as_ref().unwrap_or(visitor);
     let Some(found) = live.route(request.path(), request.host_name()) else {

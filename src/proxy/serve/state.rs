@@ -11,9 +11,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Semaphore, watch};
 
 use super::handover::Passed;
+use super::loaded::Loaded;
 
 use crate::proxy::config::{Config, Route, UpstreamAddress};
-use crate::proxy::observe::{AccessLogger, Diagnostics, Metrics, Reject};
+use crate::proxy::observe::{AccessLogger, Diagnostics, Metrics, Reject, Totals};
 use crate::proxy::tunnel::Registry;
 use crate::proxy::upstream::{Group, Pool, Upstream};
 
@@ -33,6 +34,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) config: Config,
+    pub(super) loaded: Loaded,
     /// The longest path first, and those with a host before those without.
     routes: Vec<LiveRoute>,
 }
@@ -45,7 +47,7 @@ pub(super) struct LiveRoute {
 
 impl Live {
     /// Keeps what is known about backends that the configuration before named as well.
-    pub(super) fn new(config: Config, before: Option<&Self>) -> Self {
+    pub(super) fn new(config: Config, before: Option<&Self>, totals: &Totals) -> Self {
         let mut known: Vec<Arc<Upstream>> = before
             .iter()
             .flat_map(|live| &live.routes)
@@ -68,7 +70,8 @@ impl Live {
             })
             .collect();
         routes.sort_by_key(|live| (std::cmp::Reverse(live.route.path.len()), live.route.host.is_none()));
-        Self { config, routes }
+        let loaded = Loaded::now(&config, totals);
+        Self { config, loaded, routes }
     }
 
     /// The route with the longest path that fits.
@@ -124,13 +127,14 @@ impl Shared {
         let (bequests, unclaimed) =
             (0..workers).map(|_| unbounded_channel()).map(|(to, from)| (to, Some(from))).unzip();
         let limit = config.limits.max_connections.min(Semaphore::MAX_PERMITS);
+        let metrics: Vec<_> = (0..workers).map(|_| Arc::default()).collect();
         Self {
-            live: RwLock::new(Arc::new(Live::new(config, None))),
+            live: RwLock::new(Arc::new(Live::new(config, None, &Totals::of(&metrics)))),
             phase: watch::Sender::new(Phase::Serving),
             draining: AtomicBool::new(false),
             connections: Arc::new(Semaphore::new(limit)),
             clients: Mutex::default(),
-            metrics: (0..workers).map(|_| Arc::default()).collect(),
+            metrics,
             diagnostics: Diagnostics::default(),
             access_log,
             heir: Mutex::new(None),
@@ -190,7 +194,7 @@ impl Shared {
         } else {
             self.connections.forget_permits(before - after);
         }
-        *slot = Arc::new(Live::new(config, Some(&slot)));
+        *slot = Arc::new(Live::new(config, Some(&slot), &Totals::of(&self.metrics)));
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -274,7 +278,7 @@ mod tests {
     fn the_longest_path_wins_and_segments_are_whole() {
         let yaml = "listen: 0\nroutes:\n  - { path: /, upstream: \"a:1\" }\n  - { path: /ws/, upstream: \"b:1\" }\n  \
                     - { path: /api, upstream: \"c:1\" }\n  - { path: /api, host: X.example, upstream: \"d:1\" }\n";
-        let live = Live::new(Config::parse(yaml).unwrap(), None);
+        let live = Live::new(Config::parse(yaml).unwrap(), None, &Totals::of(&[]));
         let to = |path, host| {
             live.route(path, host).map(|live| live.route.upstreams[0].to_string().remove(0)).unwrap()
         };

@@ -21,14 +21,23 @@ pub(super) struct Visitor {
     pub(super) port: u16,
     /// The AWS VPC endpoint that the client came through.
     pub(super) vpc_endpoint: Option<String>,
+    /// Whether the connection began without a PROXY header, which holds for all of its requests, whatever
+    /// configuration comes meanwhile.
+    pub(super) bare: bool,
     /// What backends are told of all this, which is the same for each of a connection's requests.
     told: String,
 }
 
 impl Visitor {
+    /// The visitor that a PROXY header names.
     pub(super) fn new(pair: Addresses, vpc_endpoint: Option<String>, config: &Config) -> Self {
         let scheme = config.scheme_by_port.get(&pair.destination.port()).copied();
         Self::over(pair, scheme, vpc_endpoint)
+    }
+
+    /// The visitor of a connection without header: the socket's own two ends are all that is known of it.
+    pub(super) fn bare(ends: Addresses, config: &Config) -> Self {
+        Self { bare: true, ..Self::new(ends, None, config) }
     }
 
     /// A visitor that used that scheme.
@@ -39,6 +48,7 @@ impl Visitor {
             scheme,
             port: pair.destination.port(),
             vpc_endpoint,
+            bare: false,
             told: String::new(),
         };
         visitor.told = visitor.tell();
@@ -62,11 +72,15 @@ impl Visitor {
         )
     }
 
-    /// What an ALB says of its client; only the right-most address is the ALB's own word.
+    /// What a load balancer without PROXY header says of its client; of `X-Forwarded-For` only the right-most address
+    /// is its own word.
+    ///
+    /// Without `X-Forwarded-Proto`, as behind a TCP listener, the scheme is not known: the port that the load
+    /// balancer connected to says nothing about the visitor's.
     pub(super) fn seen_by_alb(&self, fields: &Fields<'_>) -> Self {
         let text = |name| fields.all(name).last().and_then(|value| std::str::from_utf8(value).ok());
         let last = |name| text(name).and_then(|value: &str| value.rsplit(',').next()).map(str::trim);
-        let mut visitor = self.clone();
+        let mut visitor = Self { scheme: None, ..self.clone() };
         if let Some(address) = last("x-forwarded-for").and_then(forwarded_address) {
             visitor.address = address;
         }

@@ -1,8 +1,8 @@
 //! What must hold of the PROXY header's decoder, whatever the bytes.
 
 use elbws::proxy::proxy_protocol::{
-    Addresses, Decoded, Origin, Tlv, V1_MAX, V2_MAX, Versions, decode, encode_v1, encode_v2, may_begin,
-    tlv_kind,
+    Addresses, DecodeError, Decoded, Form, Opening, Origin, Tlv, V1_MAX, V2_MAX, Versions, decode, encode_v1,
+    encode_v2, opening, tlv_kind,
 };
 
 /// Up to here every split is tried, beyond only some, so that long inputs do not take all the time.
@@ -10,6 +10,7 @@ const ALL_SPLITS: usize = 600;
 
 pub(crate) fn check(input: &[u8]) {
     let any = decode(input, Versions::Any);
+    opens(input);
     for versions in [Versions::V1, Versions::V2, Versions::Any] {
         let whole = decode(input, versions);
         if let Ok(Some(decoded)) = &whole {
@@ -22,6 +23,21 @@ pub(crate) fn check(input: &[u8]) {
         let one = [Versions::V1, Versions::V2].map(|versions| decode(input, versions).is_ok());
         assert_ne!(one[0], one[1], "a header is of one version");
     }
+}
+
+/// Where a header may be left out, its absence is seen at the byte where the decoder misses it, and for good.
+fn opens(input: &[u8]) {
+    let mut before = Opening::Undecided;
+    for end in (0..=input.len()).take(40) {
+        let seen = opening(&input[..end]);
+        assert!(before == Opening::Undecided || seen == before, "another opening at {end}");
+        let missing = decode(&input[..end], Versions::Any) == Err(DecodeError::Missing);
+        assert_eq!(seen == Opening::Other, missing, "at {end}");
+        before = seen;
+    }
+    // The longest of the two beginnings has 12 bytes.
+    assert!(input.len() < 12 || before != Opening::Undecided);
+    assert_eq!(opening(input), before);
 }
 
 /// However much of the input has arrived, the verdict is the final one or none yet.
@@ -49,8 +65,11 @@ fn holds_together(input: &[u8], decoded: &Decoded) {
     let consumed = decoded.consumed;
     assert!(consumed <= input.len() && consumed > 0);
     let bytes = &input[..consumed];
-    assert!(may_begin(bytes));
     let is_v1 = bytes.starts_with(b"PROXY ");
+    assert_eq!(decoded.form == Form::V1, is_v1);
+    if decoded.form == Form::Local {
+        assert_eq!((&decoded.header.origin, decoded.header.tlvs.len()), (&Origin::Socket, 0));
+    }
     assert!(consumed <= if is_v1 { V1_MAX } else { V2_MAX });
     match decoded.header.origin {
         Origin::Proxied(addresses) if is_v1 => holds_of_v1(bytes, addresses),
