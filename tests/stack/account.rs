@@ -125,6 +125,38 @@ impl Account {
         response.body
     }
 
+    fn route53(&self, method: &str, path: &str, body: &str) -> String {
+        let authorization = signed("us-east-1", "route53");
+        let headers = [("authorization", authorization.as_str()), ("content-type", "text/xml")];
+        let response = self.server.send(method, &format!("/2013-04-01/{path}"), &headers, body).unwrap();
+        assert!((200..300).contains(&response.status), "{path}: {}", response.body);
+        response.body
+    }
+
+    /// Creates a public hosted zone and returns its id.
+    pub(crate) fn hosted_zone(&self, domain: &str) -> String {
+        let body = format!(
+            "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Name>{domain}</Name>\
+             <CallerReference>1</CallerReference></CreateHostedZoneRequest>"
+        );
+        between(&self.route53("POST", "hostedzone", &body), "<Id>/hostedzone/", "<").to_owned()
+    }
+
+    /// Writes a record; `content` is what follows its type.
+    pub(crate) fn put_record(&self, zone: &str, name: &str, kind: &str, content: &str) {
+        let body = format!(
+            "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch>\
+             <Changes><Change><Action>UPSERT</Action><ResourceRecordSet><Name>{name}</Name><Type>{kind}</Type>{content}\
+             </ResourceRecordSet></Change></Changes></ChangeBatch></ChangeResourceRecordSetsRequest>"
+        );
+        self.route53("POST", &format!("hostedzone/{zone}/rrset"), &body);
+    }
+
+    /// Describes the records of a zone.
+    pub(crate) fn records(&self, zone: &str) -> String {
+        self.route53("GET", &format!("hostedzone/{zone}/rrset"), "")
+    }
+
     pub(crate) fn faults(&self, rules: &str) {
         let answer = self.server.admin("POST", "/_elbws/faults", rules);
         assert_eq!(answer.status, 200, "{}", answer.body);

@@ -1,20 +1,20 @@
-//! Plans that are run: to their end, against faults at every single call, and against what is in the way.
+//! Plans that are run: to their end, and against what is in the way. Faults at every single call are in
+//! `disturbed`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use elbws::provision::aws::{Cancel, cancellation};
 use elbws::provision::event::Happening;
 use elbws::provision::execute::{ExecuteError, Outcome, events, execute, wait_in_service};
-use elbws::provision::plan::{self, Operation, Plan, Reference, Step};
+use elbws::provision::plan::{Operation, Plan, Reference, Step};
 use elbws::provision::resource::{Kind, LoadBalancerType, PolicyKind, ResourceKey, Stack, Tags};
 
 use crate::account::{Account, between, stack, stack_in};
 
 /// The blog post's stack with a certificate from files, which takes the most kinds of call.
-const FILES: &str = "
+pub(crate) const FILES: &str = "
 stack: ws-chat
 tags: { Team: realtime }
 instances: { tags: { App: ws-chat } }
@@ -23,7 +23,7 @@ load_balancer: { type: classic, idle_timeout: 1h }
 ";
 
 /// The same with something changed of each kind that can change in place, and another listener.
-const CHANGED: &str = "
+pub(crate) const CHANGED: &str = "
 stack: ws-chat
 tags: { Team: chat, Cost: low }
 instances: { tags: { App: ws-new } }
@@ -107,147 +107,6 @@ fn a_server_certificate_is_uploaded_to_iam_and_deleted_from_it() {
     assert_eq!(account.observe(&rotated).certificates.len(), 1);
     complete(account.destroy(&rotated));
     assert_eq!(account.contents(), before);
-}
-
-/// From what to what a plan leads: none is an account without the stack.
-struct Way {
-    name: &'static str,
-    from: Option<&'static str>,
-    to: Option<&'static str>,
-}
-
-const WAYS: [Way; 3] = [
-    Way { name: "create", from: None, to: Some(FILES) },
-    Way { name: "change", from: Some(FILES), to: Some(CHANGED) },
-    Way { name: "destroy", from: Some(FILES), to: None },
-];
-
-impl Way {
-    fn start(&self, directory: &Path) -> Account {
-        let account = Account::start();
-        account.instance("ws-chat");
-        account.instance("ws-new");
-        if let Some(from) = self.from {
-            complete(account.apply(&stack_in(directory, from)));
-        }
-        account
-    }
-
-    fn plan(&self, account: &Account, directory: &Path) -> Plan {
-        if let Some(to) = self.to {
-            return account.plan(&stack_in(directory, to));
-        }
-        let stack = stack_in(directory, FILES);
-        plan::destroy(&stack, &account.observe(&stack)).unwrap()
-    }
-
-    /// Checks that the way's end is reached, without an orphan or a duplicate: what is there is the stack's,
-    /// and goes with it.
-    fn check(&self, account: &Account, directory: &Path, point: usize) {
-        let name = self.name;
-        let target = stack_in(directory, self.to.unwrap_or(FILES));
-        let observed = account.observe(&target);
-        if self.to.is_some() {
-            let plan = account.plan(&target);
-            assert!(plan.steps.is_empty(), "{name} at call {point}: {plan:#?}");
-            let counts =
-                (observed.load_balancers.len(), observed.security_groups.len(), observed.certificates.len());
-            assert_eq!(counts, (1, 1, 1), "{name} at call {point}");
-            complete(account.destroy(&target));
-        }
-        let left: Vec<_> = account
-            .contents()
-            .into_iter()
-            .filter(|found| found.contains("LoadBalancerName") || found.contains("CertificateArn"))
-            .collect();
-        assert!(left.is_empty(), "{name} at call {point}: {left:?}");
-        let observed = account.observe(&target);
-        assert!(observed.security_groups.is_empty(), "{name} at call {point}");
-        assert!(observed.rules.iter().all(|rule| rule.stack.is_none()), "{name} at call {point}");
-    }
-}
-
-/// How many points of a sweep run at the same time: they mostly wait.
-const AT_ONCE: usize = 6;
-
-/// Runs every way with a fault at its first call, its second, and so on to its last; gives the number of points.
-fn sweep(fault: impl Fn(usize) -> String + Sync, run: impl Fn(&Account, &Plan) -> bool + Sync) -> usize {
-    let directory = certificates();
-    let strike = |way: &Way, point: usize| {
-        let account = way.start(directory.path());
-        let plan = way.plan(&account, directory.path());
-        account.forget_calls();
-        account.faults(&fault(point));
-        let struck = run(&account, &plan);
-        account.no_faults();
-        if struck {
-            let plan = way.plan(&account, directory.path());
-            complete(account.execute(&plan));
-            way.check(&account, directory.path(), point);
-        }
-        struck
-    };
-    let points_of = |way: &Way| {
-        let mut points = 0;
-        loop {
-            let struck: Vec<bool> = std::thread::scope(|scope| {
-                let next = points + 1..=points + AT_ONCE;
-                let strike = &strike;
-                let runs: Vec<_> = next.map(|point| scope.spawn(move || strike(way, point))).collect();
-                runs.into_iter().map(|run| run.join().unwrap()).collect()
-            });
-            points += struck.iter().filter(|struck| **struck).count();
-            if struck.contains(&false) {
-                assert!(points >= 5, "{}: only {points} calls", way.name);
-                return points;
-            }
-        }
-    };
-    WAYS.iter().map(points_of).sum()
-}
-
-#[test]
-fn killed_after_any_call_the_next_run_ends_the_same() {
-    let points = sweep(
-        |point| {
-            let next = point + 1;
-            format!(
-                r#"[{{"operation":"*","nth":{point},"effect":"drop-after"}},{{"operation":"*","nth":{next},"effect":"halt"}}]"#
-            )
-        },
-        Account::execute_until_dropped,
-    );
-    println!("killed at {points} points");
-}
-
-/// Runs the plan to its end in spite of the fault, and says whether the fault struck.
-fn execute_in_spite(account: &Account, plan: &Plan, struck: impl Fn(&crate::account::Call) -> bool) -> bool {
-    complete(account.execute(plan));
-    account.calls().iter().any(struck)
-}
-
-#[test]
-fn with_the_answer_to_any_call_lost_a_run_ends_the_same() {
-    let points = sweep(
-        |point| format!(r#"{{"operation":"*","nth":{point},"effect":"drop-after"}}"#),
-        |account, plan| execute_in_spite(account, plan, |call| call.dropped),
-    );
-    println!("answers lost at {points} points");
-}
-
-#[test]
-fn throttled_at_any_call_a_run_ends_the_same() {
-    let points = sweep(
-        |point| format!(r#"{{"operation":"*","nth":{point},"effect":"throttle"}}"#),
-        |account, plan| {
-            execute_in_spite(account, plan, |call| {
-                call.code
-                    .as_deref()
-                    .is_some_and(|code| code.contains("Throttl") || code == "RequestLimitExceeded")
-            })
-        },
-    );
-    println!("throttled at {points} points");
 }
 
 #[test]

@@ -22,6 +22,4 @@ mod stacks;
 mod user_data;
 mod v2;
 mod v2_border;
-mod v2_records;
-mod v2_waits;
 mod world;

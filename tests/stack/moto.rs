@@ -14,8 +14,7 @@ use elbws::provision::plan::{self, Adoption, Plan};
 use elbws::provision::resource::{Kind, Observed, Stack};
 
 use crate::account::{REGION, stack_in};
-use crate::v2_border::{Site, an_nlb, life_of_an_alb, remove};
-use crate::v2_records::life_of_a_record;
+use crate::v2_border::{Site, an_nlb, life_of_a_record, life_of_an_alb, remove};
 
 /// A running moto server, ended when it is dropped.
 struct Moto {

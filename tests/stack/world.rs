@@ -63,6 +63,21 @@ impl World {
         world
     }
 
+    /// Furnishes an account with a hosted zone, which has a record of somebody else's.
+    pub(crate) fn furnish_with_zone() -> Self {
+        let mut world = Self::furnish(REGION);
+        let zone = world.account.hosted_zone("example.com");
+        world.account.put_record(
+            &zone,
+            "other.example.com",
+            "A",
+            "<TTL>60</TTL><ResourceRecords><ResourceRecord>\
+             <Value>192.0.2.1</Value></ResourceRecord></ResourceRecords>",
+        );
+        world.names.insert("zone", zone);
+        world
+    }
+
     fn furnish_network(&mut self, region: &str) {
         let subnets = self.account.ec2("Action=DescribeSubnets");
         let vpc = between(&subnets, "<vpcId>", "<").to_owned();
@@ -255,6 +270,9 @@ impl World {
             let arn = serde_json::json!({ "CertificateArn": certificate["CertificateArn"] });
             facts.push(certificate.to_string());
             facts.push(self.account.acm("ListTagsForCertificate", &arn.to_string()));
+        }
+        if let Some(zone) = self.names.get("zone") {
+            facts.extend(lines("route53", &self.account.records(zone)));
         }
         assert!(facts.len() > 100, "{facts:?}");
         facts

@@ -2,7 +2,7 @@
 //! destroy leaves the account as it was.
 
 mod changes;
-mod stacks;
+pub(crate) mod stacks;
 mod switches;
 
 use std::fmt::Write as _;

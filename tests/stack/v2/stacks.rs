@@ -1,7 +1,7 @@
 //! Specs of stacks with Application and Network load balancers; `${one}` stands for a thing of the furnished account.
 
 /// An ALB with every field that a change can be made to.
-pub(super) const APPLICATION: &str = r#"
+pub(crate) const APPLICATION: &str = r#"
 stack: ws-chat
 tags: { Team: realtime }
 network: { vpc: default, subnets: ["${subnet-a}", "${subnet-b}"] }
@@ -38,7 +38,7 @@ proxy: false
 "#;
 
 /// The same of an NLB.
-pub(super) const NETWORK: &str = r#"
+pub(crate) const NETWORK: &str = r#"
 stack: ws-chat
 tags: { Team: realtime }
 network: { vpc: default, subnets: ["${subnet-a}", "${subnet-b}"] }

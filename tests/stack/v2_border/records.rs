@@ -8,9 +8,8 @@ use elbws::provision::plan::v2::{AliasTarget, NewRecord, V2Operation};
 use elbws::provision::resource::v2::{DesiredRecord, Family, Record};
 use elbws::provision::resource::{Observed, Stack};
 
+use super::{Site, an_nlb, complete, existing, run, stack};
 use crate::account::Account;
-use crate::client::signed;
-use crate::v2_border::{Site, an_nlb, complete, existing, run, stack};
 
 /// The stack with a record.
 fn with_record(family: Family) -> Stack {
@@ -70,11 +69,6 @@ fn a_record_leads_to_a_load_balancer_and_is_deleted_only_as_it_was_seen() {
     let site = Site::of(&account);
     let clients = account.clients();
     let built = account.run(Box::pin(an_nlb(&clients, &site)));
-    let body = "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
-                <Name>example.com</Name><CallerReference>1</CallerReference></CreateHostedZoneRequest>";
-    let authorization = signed("us-east-1", "route53");
-    let headers = [("authorization", authorization.as_str()), ("content-type", "text/xml")];
-    let made = account.server.send("POST", "/2013-04-01/hostedzone", &headers, body).unwrap();
-    assert_eq!(made.status, 201, "{}", made.body);
+    account.hosted_zone("example.com");
     account.run(Box::pin(life_of_a_record(&clients, &built)));
 }

@@ -10,11 +10,11 @@ use elbws::provision::plan::v2::{ListenerSettings, NewTargetGroup, V2Operation};
 use elbws::provision::resource::v2::{Family, LoadBalancerState, Protocol, Target};
 use elbws::provision::resource::{Kind, Scheme, Tags};
 
-use crate::account::Account;
-use crate::v2_border::{
+use super::{
     STACK, Site, application, attributes, balancer, complete, existing, failure, forward, group, group_arn,
     key, name_of, not_found, observed, plan_of, rule, run, targets,
 };
+use crate::account::Account;
 
 #[test]
 fn targets_are_waited_for_and_named_with_their_reason() {
