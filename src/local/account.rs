@@ -38,6 +38,9 @@ pub(crate) struct Settings {
     /// For so long after its import or upload a certificate does not exist for load balancers.
     #[serde(rename = "certificate_visibility_delay_ms", serialize_with = "milliseconds")]
     pub(crate) certificate_visibility_delay: Duration,
+    /// For so long after it was sent a command has no invocations for clients.
+    #[serde(rename = "command_visibility_delay_ms", serialize_with = "milliseconds")]
+    pub(crate) command_visibility_delay: Duration,
     /// What is added to a port of a load balancer or an instance to get the one on this machine.
     pub(crate) port_offset: u16,
     /// How many Classic load balancers a region may have; AWS's default is 20.
@@ -73,6 +76,7 @@ fn optional_milliseconds<S: serde::Serializer>(
 pub(crate) struct SettingsChange {
     assume_healthy: Option<bool>,
     certificate_visibility_delay_ms: Option<u64>,
+    command_visibility_delay_ms: Option<u64>,
     load_balancer_quota: Option<u16>,
     load_balancer_provisioning_ms: Option<u64>,
     /// 0 goes back to what each load balancer is configured to.
@@ -83,7 +87,7 @@ pub(crate) struct SettingsChange {
 /// One line of the call log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct CallRecord {
-    /// `elb`, `elbv2`, `ec2`, `acm`, `iam`, `sts`, `route53` or `s3`.
+    /// Whose operation it is.
     pub(crate) service: Service,
     /// The operation.
     pub(crate) operation: String,
@@ -278,6 +282,7 @@ impl Inner {
             ids: &mut self.ids,
             settings: &self.settings,
             health: &self.health,
+            isolates: false,
         };
         api::handle(&mut context, call)
     }
@@ -303,6 +308,9 @@ impl Inner {
         }
         if let Some(delay) = change.certificate_visibility_delay_ms {
             self.settings.certificate_visibility_delay = Duration::from_millis(delay);
+        }
+        if let Some(delay) = change.command_visibility_delay_ms {
+            self.settings.command_visibility_delay = Duration::from_millis(delay);
         }
         if let Some(quota) = change.load_balancer_quota {
             self.settings.load_balancer_quota = quota;

@@ -12,7 +12,7 @@ use super::wire::routing::Service;
 pub(crate) struct Rule {
     /// The operation's name, or `*` for all.
     operation: String,
-    /// Only calls of this service: `elb`, `elbv2`, `ec2`, `acm`, `iam`, `sts`, `route53` or `s3`.
+    /// Only calls of this service, by its name in [`Service`].
     #[serde(default)]
     service: Option<Service>,
     /// The first call to hit, counted among the matching ones from now on; 1 if not given.

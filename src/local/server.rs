@@ -126,6 +126,7 @@ pub async fn bind(config: Config) -> Result<Bound, ServerError> {
     let settings = Settings {
         assume_healthy: config.assume_healthy,
         certificate_visibility_delay: Duration::ZERO,
+        command_visibility_delay: Duration::ZERO,
         port_offset: config.port_offset,
         load_balancer_quota: DEFAULT_QUOTA,
         provisioning: Duration::ZERO,

@@ -135,6 +135,11 @@ fn names() {
 }
 
 #[test]
+fn run_command() {
+    check("ssm.py");
+}
+
+#[test]
 fn objects() {
     check("s3.py");
 }

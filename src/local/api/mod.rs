@@ -8,10 +8,12 @@ mod ec2;
 mod elb;
 mod elbv2;
 mod iam;
+mod input;
 mod interfaces;
 mod query;
 mod route53;
 pub(crate) mod s3;
+mod ssm;
 mod sts;
 mod tagging;
 
@@ -38,6 +40,8 @@ pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
     /// What health checks have found.
     pub(crate) health: &'a HealthTable,
+    /// Whether this machine can run what is sent to an instance apart from everything else.
+    pub(crate) isolates: bool,
 }
 
 impl Context<'_> {
@@ -60,6 +64,7 @@ pub(crate) fn handle(context: &mut Context<'_>, call: &Call) -> Result<Output, A
             route53::handle(context, operation, request).map(Output::Rest)
         }
         (Service::Acm, Input::Json(input)) => acm::handle(context, operation, input).map(Output::Json),
+        (Service::Ssm, Input::Json(input)) => ssm::handle(context, operation, input).map(Output::Json),
         (
             Service::Elb
             | Service::ElbV2
@@ -68,7 +73,8 @@ pub(crate) fn handle(context: &mut Context<'_>, call: &Call) -> Result<Output, A
             | Service::Sts
             | Service::Acm
             | Service::Route53
-            | Service::S3,
+            | Service::S3
+            | Service::Ssm,
             Input::Query(_) | Input::Json(_) | Input::Rest(_) | Input::S3(_),
         ) => Err(ApiError::internal(format!("{operation} was read in the wrong protocol"))),
     }

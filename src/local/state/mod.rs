@@ -9,6 +9,7 @@ pub(crate) mod elbv2;
 pub(crate) mod iam;
 pub(crate) mod route53;
 pub(crate) mod s3;
+pub(crate) mod ssm;
 pub(crate) mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +56,9 @@ pub(crate) struct Region {
     /// ACM.
     #[serde(default)]
     pub(crate) acm: acm::Region,
+    /// Systems Manager.
+    #[serde(default)]
+    pub(crate) ssm: ssm::Region,
 }
 
 impl Region {
@@ -81,6 +85,7 @@ impl State {
             elb: elb::Region::default(),
             elbv2: elbv2::Region::default(),
             acm: acm::Region::default(),
+            ssm: ssm::Region::default(),
         })
     }
 

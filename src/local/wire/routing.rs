@@ -30,6 +30,8 @@ pub(crate) enum Service {
     Route53,
     /// S3, 2006-03-01.
     S3,
+    /// Systems Manager, by JSON.
+    Ssm,
 }
 
 /// How a service speaks.
@@ -63,7 +65,7 @@ impl Service {
             Self::Elb => "2012-06-01",
             Self::ElbV2 => "2015-12-01",
             Self::Ec2 => "2016-11-15",
-            Self::Acm => "",
+            Self::Acm | Self::Ssm => "",
             Self::Iam => "2010-05-08",
             Self::Sts => "2011-06-15",
             Self::Route53 => "2013-04-01",
@@ -77,7 +79,7 @@ impl Service {
             Self::Elb => Protocol::Query { namespace: ELB_NAMESPACE },
             Self::ElbV2 => Protocol::Query { namespace: ELBV2_NAMESPACE },
             Self::Ec2 => Protocol::Ec2,
-            Self::Acm => Protocol::Json,
+            Self::Acm | Self::Ssm => Protocol::Json,
             Self::Iam => Protocol::Query { namespace: "https://iam.amazonaws.com/doc/2010-05-08/" },
             Self::Route53 => Protocol::RestXml { namespace: "https://route53.amazonaws.com/doc/2013-04-01/" },
             Self::S3 => Protocol::S3,
@@ -93,7 +95,7 @@ impl Service {
             }
             Self::S3 => ApiError::new(503, "SlowDown", "Please reduce your request rate."),
             Self::Ec2 => ApiError::new(503, "RequestLimitExceeded", "Request limit exceeded."),
-            Self::Acm => ApiError::bad_request("ThrottlingException", "Rate exceeded"),
+            Self::Acm | Self::Ssm => ApiError::bad_request("ThrottlingException", "Rate exceeded"),
         }
     }
 
@@ -106,6 +108,7 @@ impl Service {
             "sts" => Some(Self::Sts),
             "route53" => Some(Self::Route53),
             "s3" => Some(Self::S3),
+            "ssm" => Some(Self::Ssm),
             _ => None,
         }
     }
@@ -335,7 +338,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_request_makes_it_panic(credential in ".{0,60}", target in "[ -~]{0,20}", body in any::<Vec<u8>>()) {
-            for service in ["elasticloadbalancing", "ec2", "acm", "iam", "sts", "route53", &credential] {
+            for service in
+                ["elasticloadbalancing", "ec2", "acm", "iam", "sts", "route53", "ssm", &credential]
+            {
                 let signed = format!("AWS4-HMAC-SHA256 Credential=k/d/us-east-1/{service}/aws4_request");
                 let mut request = Request::post("/");
                 if hyper::header::HeaderValue::from_str(&signed).is_ok() {

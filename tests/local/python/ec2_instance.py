@@ -216,6 +216,39 @@ def test_attributes_are_modified():
     ec2.terminate_instances(InstanceIds=[one])
 
 
+def test_an_instance_has_one_profile():
+    ec2 = client("ec2")
+    [first] = launch(ec2, IamInstanceProfile={"Name": "web"})
+    arn = f"arn:aws:iam::{ACCOUNT}:instance-profile/web"
+    equal(first["IamInstanceProfile"]["Arn"], arn)
+    [second] = launch(ec2)
+    assert "IamInstanceProfile" not in second
+    one, other = first["InstanceId"], second["InstanceId"]
+    made = ec2.associate_iam_instance_profile(InstanceId=other, IamInstanceProfile={"Arn": arn.replace("web", "ws/chat")})
+    made = made["IamInstanceProfileAssociation"]
+    equal((made["InstanceId"], made["State"]), (other, "associating"))
+    refused("IncorrectState", ec2.associate_iam_instance_profile, InstanceId=other, IamInstanceProfile={"Name": "web"})
+    refused("InvalidParameterValue", launch, ec2=ec2, IamInstanceProfile={"Name": "a/b"})
+    refused("InvalidParameterValue", launch, ec2=ec2, IamInstanceProfile={"Arn": "arn:aws:iam::1:instance-profile/web"})
+    refused("InvalidParameterCombination", launch, ec2=ec2, IamInstanceProfile={"Name": "web", "Arn": arn})
+    with_profile = all_instances(ec2, Filters=[{"Name": "iam-instance-profile.name", "Values": ["chat"]}])
+    equal([instance["InstanceId"] for instance in with_profile], [other])
+    replaced = ec2.replace_iam_instance_profile_association(
+        AssociationId=made["AssociationId"], IamInstanceProfile={"Name": "web"}
+    )["IamInstanceProfileAssociation"]
+    refused("NoSuchAssociation", ec2.disassociate_iam_instance_profile, AssociationId=made["AssociationId"])
+    of_other = {"Filters": [{"Name": "instance-id", "Values": [other]}]}
+    [found] = ec2.describe_iam_instance_profile_associations(**of_other)["IamInstanceProfileAssociations"]
+    equal((found["AssociationId"], found["State"]), (replaced["AssociationId"], "associated"))
+    equal(found["IamInstanceProfile"], first["IamInstanceProfile"])
+    equal(len(ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]), 2)
+    ec2.disassociate_iam_instance_profile(AssociationId=found["AssociationId"])
+    [bare] = all_instances(ec2, InstanceIds=[other])
+    assert "IamInstanceProfile" not in bare
+    ec2.terminate_instances(InstanceIds=[one])
+    equal(ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"], [])
+
+
 def test_pages():
     ec2 = client("ec2")
     launch(ec2, 4)

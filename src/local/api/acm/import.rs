@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::input::{missing, text, validation};
 use super::{check_arn, new_arn, not_found, tags};
 use crate::local::api::Context;
+use crate::local::api::input::{missing, text, validation};
 use crate::local::certificate::KeyPair;
 use crate::local::state::acm::{Certificate, Origin};
 use crate::local::wire::error::ApiError;

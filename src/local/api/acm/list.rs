@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::describe::{displayed, key_pair_origin, renewal_eligibility, seconds, type_name};
-use super::input::{check_choice, choice, integer, text, texts, validation};
 use crate::local::api::Context;
+use crate::local::api::input::{check_choice, choice, integer, text, texts, validation};
 use crate::local::state::acm::{Certificate, Origin};
 use crate::local::wire::error::ApiError;
 

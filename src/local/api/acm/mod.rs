@@ -2,7 +2,6 @@
 
 mod describe;
 mod import;
-mod input;
 mod list;
 mod request;
 mod tags;
@@ -10,10 +9,10 @@ mod tags;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::input::{required_text, validation};
 use crate::local::ACCOUNT_ID;
 use crate::local::state::acm::Certificate;
 use crate::local::wire::error::ApiError;
-use input::{required_text, validation};
 
 /// Runs an operation.
 pub(crate) fn handle(context: &mut Context<'_>, operation: &str, input: &Value) -> Result<Value, ApiError> {

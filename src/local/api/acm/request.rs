@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use time::Duration;
 
-use super::input::{check_choice, choice, list, required_text, text, texts, validation};
 use super::{new_arn, tags};
 use crate::local::api::Context;
+use crate::local::api::input::{check_choice, choice, list, required_text, text, texts, validation};
 use crate::local::authority::{Authority, AuthorityError, KeyAlgorithm};
 use crate::local::certificate::KeyPair;
 use crate::local::state::acm::{Certificate, Origin, Request};

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::find;
-use super::input::{list as items, missing, required_text, text, validation};
 use crate::local::api::Context;
+use crate::local::api::input::{list as items, missing, required_text, text, validation};
 use crate::local::state::Tags;
 use crate::local::wire::error::ApiError;
 

@@ -6,7 +6,7 @@ use time::{OffsetDateTime, UtcOffset};
 use super::filter::{Field, one};
 use super::kind::{self, Kind};
 use super::select::{Page, Resource, listed, named_and_filtered, page, page_size, select};
-use super::{interface, security_group, tags};
+use super::{instance_profile, interface, security_group, tags};
 use crate::local::ACCOUNT_ID;
 use crate::local::api::Context;
 use crate::local::state::Tags;
@@ -24,6 +24,11 @@ impl Resource for Instance {
         ("client-token", |_, instance| instance.client_token.iter().cloned().collect()),
         ("dns-name", |_, _| Vec::new()),
         ("hypervisor", |_, _| one("xen")),
+        ("iam-instance-profile.arn", |_, instance| profile(instance, str::to_owned)),
+        ("iam-instance-profile.id", |_, instance| profile(instance, instance_profile::id)),
+        ("iam-instance-profile.name", |_, instance| {
+            profile(instance, |arn| arn.rsplit('/').next().unwrap_or_default().to_owned())
+        }),
         ("image-id", |_, instance| one(&instance.image_id)),
         ("instance-id", |_, instance| one(&instance.id)),
         ("instance-lifecycle", |_, _| Vec::new()),
@@ -80,6 +85,10 @@ impl Resource for Instance {
 /// A terminated instance has lost its place in the network.
 fn alive(instance: &Instance, values: impl Fn() -> Vec<String>) -> Vec<String> {
     if instance.state == InstanceState::Terminated { Vec::new() } else { values() }
+}
+
+fn profile(instance: &Instance, value: impl Fn(&str) -> String) -> Vec<String> {
+    instance.profile.iter().map(|profile| value(&profile.arn)).collect()
 }
 
 fn private_ip(_: &Region, instance: &Instance) -> Vec<String> {
@@ -186,6 +195,10 @@ fn description(region: &Region, instance: &Instance, state: InstanceState) -> Me
         .text("sourceDestCheck", instance.source_dest_check)
         .text("clientToken", instance.client_token.as_deref().unwrap_or_default());
     let members = placed(members).structures("tagSet", "item", tags::set(&instance.tags));
+    let members = match &instance.profile {
+        Some(profile) => members.structure("iamInstanceProfile", instance_profile::members(profile)),
+        None => members,
+    };
     match state_reason {
         Some(reason) => members.structure("stateReason", reason),
         None => members,

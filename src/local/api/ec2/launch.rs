@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::instance::reservation;
 use super::kind;
 use super::lifecycle::{check_groups, check_type};
-use super::{invalid_value, security_group, subnet, tags};
+use super::{instance_profile, invalid_value, security_group, subnet, tags};
 use crate::local::api::Context;
 use crate::local::state::State;
 use crate::local::state::Tags;
@@ -29,6 +29,7 @@ struct Plan {
     image_id: String,
     size: String,
     key_name: Option<String>,
+    profile: Option<String>,
     disable_api_termination: bool,
     addresses: Vec<Ipv4Addr>,
     tags: Tags,
@@ -42,8 +43,20 @@ pub(super) fn run(context: &mut Context<'_>, params: &Params) -> Result<Members,
         return Ok(answer);
     }
     let plan = plan(context.state, context.region, params)?;
+    let reservation_id = carry_out(context, &plan, token.as_deref());
+    let region = &mut context.here().ec2;
+    if let Some(token) = token {
+        region.launches.insert(token, Launch { reservation_id: reservation_id.clone(), request });
+    }
+    // They are up by the next request; this answer is the one that still shows them coming.
+    Ok(launched(region, &reservation_id, |_| InstanceState::Pending))
+}
+
+/// Makes the instances of a plan; the id of their reservation.
+fn carry_out(context: &mut Context<'_>, plan: &Plan, token: Option<&str>) -> String {
     let reservation_id = context.ids.resource("r");
     for (index, address) in (0_u32..).zip(&plan.addresses) {
+        let profile = plan.profile.clone().map(|arn| instance_profile::association(context, arn));
         let instance = Instance {
             id: context.ids.resource("i"),
             state: InstanceState::Running,
@@ -60,9 +73,10 @@ pub(super) fn run(context: &mut Context<'_>, params: &Params) -> Result<Members,
             launched_at: context.now,
             reservation_id: reservation_id.clone(),
             launch_index: index,
-            client_token: token.clone(),
+            client_token: token.map(str::to_owned),
             terminated_at: None,
             transition_reason: None,
+            profile,
             tags: plan.tags.clone(),
         };
         let interface = NetworkInterface {
@@ -82,12 +96,7 @@ pub(super) fn run(context: &mut Context<'_>, params: &Params) -> Result<Members,
         region.network_interfaces.insert(interface.id.clone(), interface);
         region.instances.insert(instance.id.clone(), instance);
     }
-    let region = &mut context.here().ec2;
-    if let Some(token) = token {
-        region.launches.insert(token, Launch { reservation_id: reservation_id.clone(), request });
-    }
-    // They are up by the next request; this answer is the one that still shows them coming.
-    Ok(launched(region, &reservation_id, |_| InstanceState::Pending))
+    reservation_id
 }
 
 /// The answer to a launch that was made before: its reservation as it stands now.
@@ -146,6 +155,7 @@ fn plan(state: &State, region_name: &str, params: &Params) -> Result<Plan, ApiEr
         image_id: image_id.to_owned(),
         size: instance_type.to_owned(),
         key_name: params.get("KeyName").map(str::to_owned),
+        profile: instance_profile::named(params)?,
         disable_api_termination: params.boolean("DisableApiTermination")?.unwrap_or_default(),
         addresses: addresses(state, network.private_ip.as_deref(), count)?,
         tags,

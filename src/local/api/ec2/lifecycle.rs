@@ -72,6 +72,7 @@ pub(super) fn terminate(context: &mut Context<'_>, params: &Params) -> Result<Me
                 return Some(change(id, before, before));
             }
             instance.state = InstanceState::Terminated;
+            instance.profile = None;
             instance.terminated_at = Some(now);
             instance.transition_reason = Some(reason.clone());
             Some(change(id, before, InstanceState::ShuttingDown))

@@ -9,6 +9,7 @@ mod filter;
 mod gateway;
 mod image;
 mod instance;
+mod instance_profile;
 mod interface;
 mod kind;
 mod launch;
@@ -57,6 +58,7 @@ fn perhaps_dry(context: &mut Context<'_>, action: &str, params: &Params) -> Resu
         ids: &mut *context.ids,
         settings: context.settings,
         health: context.health,
+        isolates: context.isolates,
     };
     run(&mut rehearsal, action, params)?;
     let message = "Request would have succeeded, but DryRun flag is set.";
@@ -66,6 +68,7 @@ fn perhaps_dry(context: &mut Context<'_>, action: &str, params: &Params) -> Resu
 fn run(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Members, ApiError> {
     match action {
         "AllocateAddress" => address::allocate(context, params),
+        "AssociateIamInstanceProfile" => instance_profile::associate(context, params),
         "AttachInternetGateway" => gateway::attach(context, params),
         "AuthorizeSecurityGroupEgress" => rule::authorize(context, params, Direction::Egress),
         "AuthorizeSecurityGroupIngress" => rule::authorize(context, params, Direction::Ingress),
@@ -82,6 +85,7 @@ fn run(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Membe
         "DescribeAccountAttributes" => account::describe_attributes(context, params),
         "DescribeAddresses" => address::describe(context, params),
         "DescribeAvailabilityZones" => zone::describe(context, params),
+        "DescribeIamInstanceProfileAssociations" => instance_profile::describe(context, params),
         "DescribeImages" => image::describe(context, params),
         "DescribeInstanceStatus" => instance::describe_status(context, params),
         "DescribeInstances" => instance::describe(context, params),
@@ -95,10 +99,12 @@ fn run(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Membe
         "DescribeTags" => tags::describe(context, params),
         "DescribeVpcs" => vpc::describe(context, params),
         "DetachInternetGateway" => gateway::detach(context, params),
+        "DisassociateIamInstanceProfile" => instance_profile::disassociate(context, params),
         "ModifyInstanceAttribute" => lifecycle::modify_attribute(context, params),
         "ModifySecurityGroupRules" => rule::modify(context, params),
         "RebootInstances" => lifecycle::reboot(context, params),
         "ReleaseAddress" => address::release(context, params),
+        "ReplaceIamInstanceProfileAssociation" => instance_profile::replace(context, params),
         "RevokeSecurityGroupEgress" => rule::revoke(context, params, Direction::Egress),
         "RevokeSecurityGroupIngress" => rule::revoke(context, params, Direction::Ingress),
         "RunInstances" => launch::run(context, params),

@@ -19,6 +19,7 @@ const REGION: &str = "eu-west-1";
 const SETTINGS: Settings = Settings {
     assume_healthy: false,
     certificate_visibility_delay: Duration::ZERO,
+    command_visibility_delay: Duration::ZERO,
     port_offset: 0,
     load_balancer_quota: 2,
     provisioning: Duration::ZERO,
@@ -112,6 +113,7 @@ proptest! {
                 ids: &mut ids,
                 settings: &SETTINGS,
                 health: &HealthTable::default(),
+                isolates: false,
             };
             let result = handle(&mut context, params.get("Action").unwrap(), &params);
             if let Err(error) = &result {

@@ -20,6 +20,7 @@ const REGION: &str = "eu-west-1";
 const SETTINGS: Settings = Settings {
     assume_healthy: false,
     certificate_visibility_delay: Duration::ZERO,
+    command_visibility_delay: Duration::ZERO,
     port_offset: 0,
     load_balancer_quota: 2,
     provisioning: Duration::ZERO,
@@ -168,7 +169,7 @@ fn launched(state: &mut State, ids: &mut Ids) {
 fn context<'a>(state: &'a mut State, ids: &'a mut Ids) -> Context<'a> {
     static HEALTH: std::sync::LazyLock<HealthTable> = std::sync::LazyLock::new(HealthTable::default);
     let now = OffsetDateTime::UNIX_EPOCH;
-    Context { state, region: REGION, now, ids, settings: &SETTINGS, health: &HEALTH }
+    Context { state, region: REGION, now, ids, settings: &SETTINGS, health: &HEALTH, isolates: false }
 }
 
 proptest! {

@@ -36,7 +36,22 @@ pub(crate) struct Instance {
     pub(crate) terminated_at: Option<OffsetDateTime>,
     /// Why it does not run, in AWS's words.
     pub(crate) transition_reason: Option<String>,
+    /// The IAM instance profile that it has.
+    #[serde(default)]
+    pub(crate) profile: Option<ProfileAssociation>,
     pub(crate) tags: Tags,
+}
+
+/// That an instance has an IAM instance profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProfileAssociation {
+    /// The association's own id.
+    pub(crate) id: String,
+    /// The profile's ARN.
+    pub(crate) arn: String,
+    /// Since when.
+    #[serde(with = "time::serde::rfc3339")]
+    pub(crate) at: OffsetDateTime,
 }
 
 /// The state of an instance.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use defaults::zone_id;
-pub(crate) use instance::{Instance, InstanceState, Launch};
+pub(crate) use instance::{Instance, InstanceState, Launch, ProfileAssociation};
 pub(crate) use network::{Address, InternetGateway, NetworkInterface, RouteTable, Subnet, Vpc};
 pub(crate) use security_group::{Direction, Peer, Ports, Rule, SecurityGroup, Traffic};
 

@@ -1,4 +1,4 @@
-//! Members of ACM's requests, with the refusals of its request validation.
+//! Members of the JSON services' requests, with the refusals of their request validation.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ pub(super) fn validation(value: Option<&str>, member: &str, constraint: &str) ->
 }
 
 /// Something of another type than the model says.
-fn mistyped(name: &str, expected: &str) -> ApiError {
+pub(super) fn mistyped(name: &str, expected: &str) -> ApiError {
     ApiError::bad_request("SerializationException", format!("{name} is not {expected}"))
 }
 
@@ -38,6 +38,14 @@ pub(super) fn integer(input: &Value, name: &str) -> Result<Option<i64>, ApiError
     match &input[name] {
         Value::Null => Ok(None),
         value => value.as_i64().map(Some).ok_or_else(|| mistyped(name, "a whole number")),
+    }
+}
+
+/// `true` or `false`, if it was given.
+pub(super) fn boolean(input: &Value, name: &str) -> Result<Option<bool>, ApiError> {
+    match &input[name] {
+        Value::Null => Ok(None),
+        value => value.as_bool().map(Some).ok_or_else(|| mistyped(name, "true or false")),
     }
 }
 
