@@ -1,13 +1,15 @@
 //! What every test needs: a running proxy, scripted backends, and peers that never wait for ever.
 
 use std::future::Future;
+use std::io::Cursor;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use elbws::proxy::config::Config;
 use elbws::proxy::serve::{Listeners, Proxy};
 use elbws::proxy::stream::Transport as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
 
 /// The PROXY header of a visitor at 192.0.2.1 who came in over https.
@@ -177,6 +179,12 @@ impl Peer {
     pub(crate) async fn expect_reset(&mut self) {
         let error = within(self.stream.read_to_end(&mut self.input)).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
+
+    /// Both halves of the connection; what was read ahead comes out of the first one first.
+    pub(crate) fn into_halves(self) -> (impl AsyncRead + Unpin, OwnedWriteHalf) {
+        let (from, to) = self.stream.into_split();
+        (Cursor::new(self.input).chain(from), to)
     }
 
     /// Closes with RST.

@@ -125,7 +125,8 @@ impl Direction {
         last: bool,
     ) -> Moved {
         let mut moved = Moved::Some;
-        for _ in 0..READS_A_WAKE {
+        let mut reads_left = READS_A_WAKE;
+        loop {
             if close.is_some() {
                 self.stop_filtering();
             }
@@ -159,6 +160,9 @@ impl Direction {
                 Flow::Discarding => true,
                 Flow::Open => false,
             };
+            // Only here: an end that came with the last read is passed on in this turn, as nothing would wake the next.
+            let Some(left) = reads_left.checked_sub(1) else { return Moved::More };
+            reads_left = left;
             let looked_at =
                 discarding || close.is_some() || self.pongs.as_ref().is_some_and(|pongs| !pongs.is_idle());
             if !looked_at && self.frames.unseen() >= LONG {
@@ -187,7 +191,6 @@ impl Direction {
                 }
             }
         }
-        if moved == Moved::Some { Moved::More } else { moved }
     }
 
     /// Passes on a part of a long message that nobody looks at.
@@ -295,5 +298,73 @@ pub(super) fn close_frame(key: Option<[u8; 4]>) -> Vec<u8> {
     match key {
         None => vec![0x88, 2, high, low],
         Some([a, b, c, d]) => vec![0x88, 0x82, a, b, c, d, high ^ a, low ^ b],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::*;
+
+    /// Says so many bytes, each in a read of its own, then ends; takes everything that it is told.
+    #[derive(Default)]
+    struct Scripted {
+        says: u32,
+        heard: u32,
+        was_ended: bool,
+    }
+
+    impl AsyncRead for Scripted {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if self.says > 0 {
+                self.says -= 1;
+                buffer.put_slice(b"x");
+            }
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Scripted {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.heard += u32::try_from(bytes.len()).unwrap();
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.was_ended = true;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl Transport for Scripted {
+        fn abort(&self) {}
+    }
+
+    #[test]
+    fn an_end_is_passed_on_whichever_read_of_a_turn_it_comes_with() {
+        let mut context = Context::from_waker(Waker::noop());
+        for reads in 0..=READS_A_WAKE * 3 {
+            let (mut from, mut to) = (Scripted { says: reads, ..Scripted::default() }, Scripted::default());
+            let mut direction = Direction::default();
+            // Nobody wakes it but itself: everything has come already.
+            while direction.poll(&mut context, &mut from, &mut to, None, false) == Moved::More {}
+            assert!(to.was_ended && direction.is_over(), "after {reads} reads");
+            assert_eq!(to.heard, reads);
+        }
     }
 }
