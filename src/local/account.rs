@@ -362,7 +362,7 @@ impl CallRecord {
 
 /// Whether an operation only reads. What a read settles on the way (an instance that has come up by now) is
 /// settled again by the next one, so it need not be saved.
-fn is_read(operation: &str) -> bool {
+pub(crate) fn is_read(operation: &str) -> bool {
     ["Describe", "Get", "Head", "List"].iter().any(|verb| operation.starts_with(verb))
 }
 

@@ -135,6 +135,11 @@ fn names() {
 }
 
 #[test]
+fn groups_of_instances() {
+    check("autoscaling.py");
+}
+
+#[test]
 fn run_command() {
     check("ssm.py");
 }

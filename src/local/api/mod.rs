@@ -4,6 +4,7 @@
 
 mod acm;
 mod alias_zone;
+mod autoscaling;
 mod ec2;
 mod elb;
 mod elbv2;
@@ -53,6 +54,14 @@ impl Context<'_> {
 
 /// Runs a call.
 pub(crate) fn handle(context: &mut Context<'_>, call: &Call) -> Result<Output, ApiError> {
+    let output = run(context, call)?;
+    if !super::account::is_read(&call.operation) {
+        autoscaling::settle(context);
+    }
+    Ok(output)
+}
+
+fn run(context: &mut Context<'_>, call: &Call) -> Result<Output, ApiError> {
     let operation = call.operation.as_str();
     match (call.service, &call.input) {
         (Service::Elb, Input::Query(params)) => elb::handle(context, operation, params).map(Output::Xml),
@@ -64,6 +73,9 @@ pub(crate) fn handle(context: &mut Context<'_>, call: &Call) -> Result<Output, A
             route53::handle(context, operation, request).map(Output::Rest)
         }
         (Service::Acm, Input::Json(input)) => acm::handle(context, operation, input).map(Output::Json),
+        (Service::AutoScaling, Input::Query(params)) => {
+            autoscaling::handle(context, operation, params).map(Output::Xml)
+        }
         (Service::Ssm, Input::Json(input)) => ssm::handle(context, operation, input).map(Output::Json),
         (
             Service::Elb
@@ -74,7 +86,8 @@ pub(crate) fn handle(context: &mut Context<'_>, call: &Call) -> Result<Output, A
             | Service::Acm
             | Service::Route53
             | Service::S3
-            | Service::Ssm,
+            | Service::Ssm
+            | Service::AutoScaling,
             Input::Query(_) | Input::Json(_) | Input::Rest(_) | Input::S3(_),
         ) => Err(ApiError::internal(format!("{operation} was read in the wrong protocol"))),
     }

@@ -3,6 +3,7 @@
 //! Records are data with the look-ups that several services need; what an operation checks is in `api`.
 
 pub(crate) mod acm;
+pub(crate) mod autoscaling;
 pub(crate) mod ec2;
 pub(crate) mod elb;
 pub(crate) mod elbv2;
@@ -59,6 +60,9 @@ pub(crate) struct Region {
     /// Systems Manager.
     #[serde(default)]
     pub(crate) ssm: ssm::Region,
+    /// Auto Scaling.
+    #[serde(default)]
+    pub(crate) autoscaling: autoscaling::Region,
 }
 
 impl Region {
@@ -86,6 +90,7 @@ impl State {
             elbv2: elbv2::Region::default(),
             acm: acm::Region::default(),
             ssm: ssm::Region::default(),
+            autoscaling: autoscaling::Region::default(),
         })
     }
 

@@ -68,6 +68,11 @@ impl Params {
         Self { values }
     }
 
+    /// All of them, by name.
+    pub(crate) fn into_values(self) -> BTreeMap<String, String> {
+        self.values
+    }
+
     /// Whether nothing is in it.
     pub(crate) fn is_empty(&self) -> bool {
         self.values.is_empty()

@@ -32,6 +32,8 @@ pub(crate) enum Service {
     S3,
     /// Systems Manager, by JSON.
     Ssm,
+    /// Auto Scaling, 2011-01-01.
+    AutoScaling,
 }
 
 /// How a service speaks.
@@ -66,6 +68,7 @@ impl Service {
             Self::ElbV2 => "2015-12-01",
             Self::Ec2 => "2016-11-15",
             Self::Acm | Self::Ssm => "",
+            Self::AutoScaling => "2011-01-01",
             Self::Iam => "2010-05-08",
             Self::Sts => "2011-06-15",
             Self::Route53 => "2013-04-01",
@@ -80,6 +83,9 @@ impl Service {
             Self::ElbV2 => Protocol::Query { namespace: ELBV2_NAMESPACE },
             Self::Ec2 => Protocol::Ec2,
             Self::Acm | Self::Ssm => Protocol::Json,
+            Self::AutoScaling => {
+                Protocol::Query { namespace: "http://autoscaling.amazonaws.com/doc/2011-01-01/" }
+            }
             Self::Iam => Protocol::Query { namespace: "https://iam.amazonaws.com/doc/2010-05-08/" },
             Self::Route53 => Protocol::RestXml { namespace: "https://route53.amazonaws.com/doc/2013-04-01/" },
             Self::S3 => Protocol::S3,
@@ -90,7 +96,7 @@ impl Service {
     /// The refusal of a client that calls too often.
     pub(crate) fn throttled(self) -> ApiError {
         match self {
-            Self::Elb | Self::ElbV2 | Self::Iam | Self::Sts | Self::Route53 => {
+            Self::Elb | Self::ElbV2 | Self::Iam | Self::Sts | Self::Route53 | Self::AutoScaling => {
                 ApiError::bad_request("Throttling", "Rate exceeded")
             }
             Self::S3 => ApiError::new(503, "SlowDown", "Please reduce your request rate."),
@@ -109,6 +115,7 @@ impl Service {
             "route53" => Some(Self::Route53),
             "s3" => Some(Self::S3),
             "ssm" => Some(Self::Ssm),
+            "autoscaling" => Some(Self::AutoScaling),
             _ => None,
         }
     }
@@ -339,7 +346,7 @@ mod tests {
         #[test]
         fn no_request_makes_it_panic(credential in ".{0,60}", target in "[ -~]{0,20}", body in any::<Vec<u8>>()) {
             for service in
-                ["elasticloadbalancing", "ec2", "acm", "iam", "sts", "route53", "ssm", &credential]
+                ["elasticloadbalancing", "ec2", "acm", "iam", "sts", "route53", "ssm", "autoscaling", &credential]
             {
                 let signed = format!("AWS4-HMAC-SHA256 Credential=k/d/us-east-1/{service}/aws4_request");
                 let mut request = Request::post("/");

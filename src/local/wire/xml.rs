@@ -45,6 +45,13 @@ impl Members {
         }
     }
 
+    /// Adds all members of another structure.
+    #[must_use]
+    pub(crate) fn append(mut self, members: Self) -> Self {
+        self.0.extend(members.0);
+        self
+    }
+
     /// Adds a structure.
     #[must_use]
     pub(crate) fn structure(mut self, name: impl Into<String>, members: Self) -> Self {

@@ -101,7 +101,7 @@ fn group_names(region: &Region, instance: &Instance) -> Vec<String> {
 }
 
 /// A time as EC2 writes it: in UTC, to the millisecond.
-pub(super) fn timestamp(time: OffsetDateTime) -> String {
+pub(in crate::local::api) fn timestamp(time: OffsetDateTime) -> String {
     let time = time.to_offset(UtcOffset::UTC);
     let millisecond = time.replace_millisecond(time.millisecond()).unwrap_or(time);
     millisecond.format(&Rfc3339).unwrap_or_default()

@@ -102,8 +102,17 @@ pub(super) const IMAGE: Kind = Kind {
     noun: "image id",
 };
 
+pub(super) const LAUNCH_TEMPLATE: Kind = Kind {
+    prefix: "lt",
+    resource_type: "launch-template",
+    parameter: "LaunchTemplateId",
+    not_found: "InvalidLaunchTemplateId.NotFound",
+    malformed: "InvalidLaunchTemplateId.Malformed",
+    noun: "launch template ID",
+};
+
 /// Every kind that carries tags.
-pub(super) const TAGGED: [&Kind; 9] = [
+pub(super) const TAGGED: [&Kind; 10] = [
     &VPC,
     &SUBNET,
     &INTERNET_GATEWAY,
@@ -113,6 +122,7 @@ pub(super) const TAGGED: [&Kind; 9] = [
     &INSTANCE,
     &NETWORK_INTERFACE,
     &ADDRESS,
+    &LAUNCH_TEMPLATE,
 ];
 
 impl Kind {

@@ -52,6 +52,32 @@ pub(super) fn run(context: &mut Context<'_>, params: &Params) -> Result<Members,
     Ok(launched(region, &reservation_id, |_| InstanceState::Pending))
 }
 
+/// Launches one instance as a group does: without an answer of its own. Its id.
+pub(in crate::local::api) fn launch_one(
+    context: &mut Context<'_>,
+    params: &Params,
+    tags: &Tags,
+) -> Result<String, ApiError> {
+    let mut plan = plan(context.state, context.region, params)?;
+    plan.tags.extend(tags.clone());
+    let reservation_id = carry_out(context, &plan, None);
+    let instances = context.here().ec2.instances.values();
+    let launched = instances.filter(|instance| instance.reservation_id == reservation_id);
+    let id = launched.map(|instance| instance.id.clone()).next();
+    id.ok_or_else(|| ApiError::internal("a launch made no instance"))
+}
+
+/// Refuses the parameters of a launch that no launch could have, wherever it is.
+pub(in crate::local::api) fn check_launch(region: &Region, params: &Params) -> Result<(), ApiError> {
+    kind::IMAGE.check(params.ec2_required("ImageId")?)?;
+    check_type(params.ec2_required("InstanceType")?)?;
+    instance_profile::named(params)?;
+    for id in params.ec2_list("SecurityGroupId") {
+        security_group::find(region, &id)?;
+    }
+    Ok(())
+}
+
 /// Makes the instances of a plan; the id of their reservation.
 fn carry_out(context: &mut Context<'_>, plan: &Plan, token: Option<&str>) -> String {
     let reservation_id = context.ids.resource("r");

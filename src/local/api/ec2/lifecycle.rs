@@ -1,5 +1,7 @@
 //! What happens to instances after their launch: start, stop, reboot, terminate, and their attributes.
 
+use time::OffsetDateTime;
+
 use super::instance::{state_members, timestamp};
 use super::kind;
 use super::{done, invalid_value, security_group};
@@ -63,24 +65,33 @@ pub(super) fn terminate(context: &mut Context<'_>, params: &Params) -> Result<Me
         );
         return Err(ApiError::bad_request("OperationNotPermitted", message));
     }
-    let changes: Vec<Members> = ids
-        .iter()
-        .filter_map(|id| {
-            let instance = region.instances.get_mut(id)?;
-            let before = instance.state;
-            if before == InstanceState::Terminated {
-                return Some(change(id, before, before));
-            }
-            instance.state = InstanceState::Terminated;
-            instance.profile = None;
-            instance.terminated_at = Some(now);
-            instance.transition_reason = Some(reason.clone());
-            Some(change(id, before, InstanceState::ShuttingDown))
-        })
-        .collect();
+    let changes = terminated(region, &ids, &reason, now);
+    Ok(Members::new().structures("instancesSet", "item", changes))
+}
+
+/// Ends instances that a group has no more use for; termination protection is not for these.
+pub(in crate::local::api) fn end(context: &mut Context<'_>, ids: &[String]) {
+    let (reason, now) = (user_initiated(context), context.now);
+    terminated(&mut context.here().ec2, ids, &reason, now);
+}
+
+fn terminated(region: &mut Region, ids: &[String], reason: &str, now: OffsetDateTime) -> Vec<Members> {
+    let changes = ids.iter().filter_map(|id| {
+        let instance = region.instances.get_mut(id)?;
+        let before = instance.state;
+        if before == InstanceState::Terminated {
+            return Some(change(id, before, before));
+        }
+        instance.state = InstanceState::Terminated;
+        instance.profile = None;
+        instance.terminated_at = Some(now);
+        instance.transition_reason = Some(reason.to_owned());
+        Some(change(id, before, InstanceState::ShuttingDown))
+    });
+    let changes = changes.collect();
     let ended = |owner: &Option<String>| owner.as_ref().is_some_and(|id| ids.contains(id));
     region.network_interfaces.retain(|_, interface| !ended(&interface.instance_id));
-    Ok(Members::new().structures("instancesSet", "item", changes))
+    changes
 }
 
 fn change(id: &str, before: InstanceState, shown: InstanceState) -> Members {

@@ -13,6 +13,7 @@ mod instance_profile;
 mod interface;
 mod kind;
 mod launch;
+mod launch_template;
 mod lifecycle;
 mod permission;
 mod route_table;
@@ -26,6 +27,12 @@ mod zone;
 
 use time::Duration;
 
+pub(in crate::local::api) use self::instance::timestamp;
+pub(in crate::local::api) use self::launch::{check_launch, launch_one};
+pub(in crate::local::api) use self::launch_template::{
+    find as launch_template, parameters as launch_parameters,
+};
+pub(in crate::local::api) use self::lifecycle::end;
 pub(in crate::local::api) use self::subnet::free_addresses;
 use super::Context;
 use crate::local::state::ec2::{Direction, InstanceState};
@@ -73,11 +80,14 @@ fn run(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Membe
         "AuthorizeSecurityGroupEgress" => rule::authorize(context, params, Direction::Egress),
         "AuthorizeSecurityGroupIngress" => rule::authorize(context, params, Direction::Ingress),
         "CreateInternetGateway" => gateway::create(context, params),
+        "CreateLaunchTemplate" => launch_template::create(context, params),
+        "CreateLaunchTemplateVersion" => launch_template::create_version(context, params),
         "CreateSecurityGroup" => security_group::create(context, params),
         "CreateSubnet" => subnet::create(context, params),
         "CreateTags" => tags::create(context, params),
         "CreateVpc" => vpc::create(context, params),
         "DeleteInternetGateway" => gateway::delete(context, params),
+        "DeleteLaunchTemplate" => launch_template::delete(context, params),
         "DeleteSecurityGroup" => security_group::delete(context, params),
         "DeleteSubnet" => subnet::delete(context, params),
         "DeleteTags" => tags::delete(context, params),
@@ -90,6 +100,8 @@ fn run(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Membe
         "DescribeInstanceStatus" => instance::describe_status(context, params),
         "DescribeInstances" => instance::describe(context, params),
         "DescribeInternetGateways" => gateway::describe(context, params),
+        "DescribeLaunchTemplateVersions" => launch_template::describe_versions(context, params),
+        "DescribeLaunchTemplates" => launch_template::describe(context, params),
         "DescribeNetworkInterfaces" => interface::describe(context, params),
         "DescribeRegions" => zone::describe_regions(context, params),
         "DescribeRouteTables" => route_table::describe(context, params),

@@ -141,6 +141,7 @@ fn tags_mut<'a>(region: &'a mut Region, id: &str) -> Option<&'a mut Tags> {
         }
         "i" => region.instances.get_mut(id).map(|instance| &mut instance.tags),
         "eipalloc" => region.addresses.get_mut(id).map(|address| &mut address.tags),
+        "lt" => region.launch_templates.get_mut(id).map(|template| &mut template.tags),
         "eni" => region.network_interfaces.get_mut(id).map(|interface| &mut interface.tags),
         _ => None,
     }
@@ -199,6 +200,8 @@ fn lines(region: &Region) -> Vec<Line> {
     all.extend(interfaces.map(|one| (&kind::NETWORK_INTERFACE, one.id.as_str(), &one.tags)));
     let addresses = region.addresses.values();
     all.extend(addresses.map(|one| (&kind::ADDRESS, one.allocation_id.as_str(), &one.tags)));
+    let templates = region.launch_templates.values();
+    all.extend(templates.map(|one| (&kind::LAUNCH_TEMPLATE, one.id.as_str(), &one.tags)));
     all.into_iter()
         .flat_map(|(kind, id, tags)| {
             tags.iter().map(move |(key, value)| Line {

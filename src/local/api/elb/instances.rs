@@ -1,8 +1,8 @@
 //! Registering and deregistering instances.
 
-use super::{Context, named, required_structures};
-use crate::local::state::ec2;
+use super::{Context, named, not_found, required_structures};
 use crate::local::state::elb::LoadBalancer;
+use crate::local::state::{Region, ec2};
 use crate::local::wire::error::ApiError;
 use crate::local::wire::query::Params;
 use crate::local::wire::xml::Members;
@@ -10,20 +10,33 @@ use crate::local::wire::xml::Members;
 /// `RegisterInstancesWithLoadBalancer`: all or none; one that is registered stays where it is.
 pub(super) fn register(context: &mut Context<'_>, params: &Params) -> Result<Members, ApiError> {
     let region = context.here();
-    let load_balancer = named(&mut region.elb, params)?;
-    let ids = ids(params)?;
-    for id in &ids {
+    let name = named(&mut region.elb, params)?.name.clone();
+    join(region, &name, &ids(params)?)?;
+    named(&mut region.elb, params).map(|load_balancer| answer(load_balancer))
+}
+
+/// Registers instances with the load balancer of that name: all or none.
+pub(in crate::local::api) fn join(region: &mut Region, name: &str, ids: &[String]) -> Result<(), ApiError> {
+    let load_balancer = region.elb.load_balancers.get_mut(name).ok_or_else(|| not_found(name))?;
+    for id in ids {
         let instance = find(&region.ec2, id)?;
         if instance.vpc_id != load_balancer.vpc_id {
             return Err(invalid(format!("EC2 instance {id} is not in the same VPC as ELB.")));
         }
     }
     for id in ids {
-        if !load_balancer.instances.contains(&id) {
-            load_balancer.instances.push(id);
+        if !load_balancer.instances.contains(id) {
+            load_balancer.instances.push(id.clone());
         }
     }
-    Ok(answer(load_balancer))
+    Ok(())
+}
+
+/// Deregisters instances, which may be gone, as may the load balancer.
+pub(in crate::local::api) fn leave(region: &mut Region, name: &str, ids: &[String]) {
+    if let Some(load_balancer) = region.elb.load_balancers.get_mut(name) {
+        load_balancer.instances.retain(|id| !ids.contains(id));
+    }
 }
 
 /// `DeregisterInstancesFromLoadBalancer`: one that is not registered is no error, one that does not exist is.

@@ -22,6 +22,7 @@ mod security_groups;
 mod subnets;
 mod tags;
 
+pub(super) use self::instances::{join, leave};
 use super::query::{bounded, page, required_bounded, required_list, required_structures};
 use super::{Context, interfaces, tagging};
 use crate::local::state::elb::{LoadBalancer, Region};

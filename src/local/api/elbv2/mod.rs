@@ -24,6 +24,7 @@ mod tags;
 mod target_groups;
 mod targets;
 
+pub(super) use self::targets::{join, leave};
 use super::query::{bounded, one_of, page, required_bounded, required_list, required_structures};
 use super::{Context, alias_zone, interfaces, tagging};
 use crate::local::state::elbv2::{Kind, LoadBalancer};

@@ -3,13 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
+use time::OffsetDateTime;
 
 use super::arn::{self, Kind as Arn};
 use super::{Context, bounded, required_structures};
 use crate::local::health::TargetHealth;
 use crate::local::state::ec2::InstanceState;
 use crate::local::state::elbv2::{Target, TargetGroup, TargetType};
-use crate::local::state::{Region, ec2};
+use crate::local::state::{Region, ec2, elbv2};
 use crate::local::wire::error::ApiError;
 use crate::local::wire::query::Params;
 use crate::local::wire::xml::Members;
@@ -37,8 +38,31 @@ pub(super) fn register(context: &mut Context<'_>, params: &Params) -> Result<Mem
     let group = &*arn::target_group(&mut here.elbv2, params)?;
     let named = named(group, params)?;
     let arn = group.arn.clone();
-    let Some(group) = here.elbv2.target_groups.get(&arn) else {
-        return Err(Arn::TargetGroup.not_found(&arn));
+    add(here, &arn, named, now)?;
+    Ok(Members::new())
+}
+
+/// Registers instances with a group, at its own port: all or none.
+pub(in crate::local::api) fn join(
+    here: &mut Region,
+    arn: &str,
+    ids: &[String],
+    now: OffsetDateTime,
+) -> Result<(), ApiError> {
+    let port = here.elbv2.target_groups.get(arn).map(|group| group.port);
+    let port = port.ok_or_else(|| Arn::TargetGroup.not_found(arn))?;
+    let named = ids.iter().map(|id| Named { id: id.clone(), port, zone: None }).collect();
+    add(here, arn, named, now)
+}
+
+/// Deregisters instances at any port; they and the group may be gone.
+pub(in crate::local::api) fn leave(here: &mut Region, arn: &str, ids: &[String], now: OffsetDateTime) {
+    remove(&mut here.elbv2, arn, |target| ids.contains(&target.id), now);
+}
+
+fn add(here: &mut Region, arn: &str, named: Vec<Named>, now: OffsetDateTime) -> Result<(), ApiError> {
+    let Some(group) = here.elbv2.target_groups.get(arn) else {
+        return Err(Arn::TargetGroup.not_found(arn));
     };
     for target in &named {
         match group.target_type {
@@ -62,8 +86,10 @@ pub(super) fn register(context: &mut Context<'_>, params: &Params) -> Result<Mem
         let message = format!("The maximum number of targets has been reached on target group '{arn}'");
         return Err(ApiError::bad_request("TooManyTargets", message));
     }
-    arn::target_group(&mut here.elbv2, params)?.targets = targets;
-    Ok(Members::new())
+    if let Some(group) = here.elbv2.target_groups.get_mut(arn) {
+        group.targets = targets;
+    }
+    Ok(())
 }
 
 /// `DeregisterTargets`: one that is not registered is no error. In a group that a load balancer uses, targets
@@ -74,18 +100,22 @@ pub(super) fn deregister(context: &mut Context<'_>, params: &Params) -> Result<M
     let group = &*arn::target_group(region, params)?;
     let named = named(group, params)?;
     let arn = group.arn.clone();
-    let drains = region.users_of(&arn).next().is_some();
-    let group = arn::target_group(region, params)?;
     let is_named =
         |target: &Target| named.iter().any(|named| named.id == target.id && named.port == target.port);
-    for target in group.targets.iter_mut().filter(|target| is_named(target)) {
+    remove(region, &arn, is_named, now);
+    Ok(Members::new())
+}
+
+fn remove(region: &mut elbv2::Region, arn: &str, goes: impl Fn(&Target) -> bool, now: OffsetDateTime) {
+    let drains = region.users_of(arn).next().is_some();
+    let Some(group) = region.target_groups.get_mut(arn) else { return };
+    for target in group.targets.iter_mut().filter(|target| goes(target)) {
         target.draining_since.get_or_insert(now);
     }
     if !drains {
         group.targets.retain(Target::is_registered);
     }
     group.settle(now);
-    Ok(Members::new())
 }
 
 /// `DescribeTargetHealth`: of all targets, or of those that are named, registered or not.
@@ -209,9 +239,11 @@ fn check_address(region: &ec2::Region, group: &TargetGroup, target: &Named) -> R
 fn check_load_balancer(here: &Region, group: &TargetGroup, target: &Named) -> Result<(), ApiError> {
     let arn = &target.id;
     Arn::LoadBalancer.check(arn)?;
-    let found = here.elbv2.load_balancers.get(arn).filter(|found| {
-        found.kind == crate::local::state::elbv2::Kind::Application && found.vpc_id == group.vpc_id
-    });
+    let found = here
+        .elbv2
+        .load_balancers
+        .get(arn)
+        .filter(|found| found.kind == elbv2::Kind::Application && found.vpc_id == group.vpc_id);
     let Some(found) = found else {
         let message = format!("'{arn}' is not an Application Load Balancer of the target group VPC");
         return Err(invalid(message));

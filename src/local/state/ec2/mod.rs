@@ -2,6 +2,7 @@
 
 mod defaults;
 mod instance;
+mod launch_template;
 mod network;
 mod security_group;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use defaults::zone_id;
 pub(crate) use instance::{Instance, InstanceState, Launch, ProfileAssociation};
+pub(crate) use launch_template::{LaunchTemplate, LaunchTemplateVersion};
 pub(crate) use network::{Address, InternetGateway, NetworkInterface, RouteTable, Subnet, Vpc};
 pub(crate) use security_group::{Direction, Peer, Ports, Rule, SecurityGroup, Traffic};
 
@@ -34,6 +36,8 @@ pub(crate) struct Region {
     pub(crate) instances: BTreeMap<String, Instance>,
     /// Launches by client token.
     pub(crate) launches: BTreeMap<String, Launch>,
+    /// Launch templates by id.
+    pub(crate) launch_templates: BTreeMap<String, LaunchTemplate>,
     /// Network interfaces by id.
     pub(crate) network_interfaces: BTreeMap<String, NetworkInterface>,
     /// Elastic addresses by allocation id.
