@@ -84,6 +84,8 @@ async fn serve(arguments: ServerArguments) -> Result<Exit, Failure> {
         assume_healthy: arguments.assume_healthy,
         issued: if arguments.issue_none { Vec::new() } else { arguments.issued },
         ignore_security_groups: arguments.no_enforce_security_groups,
+        // Without it no instance runs scripts, which is said where one is to.
+        agent: std::env::current_exe().ok(),
         messages: Some(messages),
         ..Config::default()
     };

@@ -101,6 +101,11 @@ enum Command {
 /// Runs the command line and returns the process's exit code.
 #[must_use]
 pub fn run() -> ExitCode {
+    // No command of anybody's: so the local AWS starts the inside of an instance, before there is any thread.
+    #[cfg(feature = "local")]
+    if let Some(exit) = crate::local::agent::inside::run() {
+        return exit;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -7,6 +7,7 @@
 mod account;
 mod admin;
 mod admission;
+pub mod agent;
 mod api;
 mod authority;
 mod blobs;

@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 
 use super::account::{Account, Answer, Settings};
 use super::admin;
+use super::agent::{self, Agents};
 use super::authority::AuthorityError;
 use super::clock::Clock;
 use super::data_plane;
@@ -43,6 +44,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The folder of a state directory that holds access logs, by bucket.
 const ACCESS_LOGS: &str = "access-logs";
+/// The folder of a state directory that holds the instances' files.
+const INSTANCES: &str = "instances";
 
 /// How many Classic load balancers AWS lets a new account have in a region.
 const DEFAULT_QUOTA: u16 = 20;
@@ -62,6 +65,8 @@ pub struct Config {
     pub issued: Vec<String>,
     /// Traffic and health checks need no security group's rule.
     pub ignore_security_groups: bool,
+    /// The program of `elbws`, which isolates instances so that scripts run on them; without it no instance runs any.
+    pub agent: Option<PathBuf>,
     /// Where the data plane tells people what it cannot do: ports that are taken, connections without a rule.
     pub messages: Option<UnboundedSender<String>>,
     /// The clock.
@@ -103,6 +108,7 @@ pub struct Bound {
     authority: Option<PathBuf>,
     access_logs: Option<PathBuf>,
     messages: Option<UnboundedSender<String>>,
+    agents: Agents,
 }
 
 /// Opens the port and loads the state.
@@ -133,13 +139,20 @@ pub async fn bind(config: Config) -> Result<Bound, ServerError> {
         health_check_interval: None,
         enforce_security_groups: !config.ignore_security_groups,
     };
+    let agents = Agents::new(agent::Terms {
+        program: config.agent,
+        directory: config.state_dir.as_ref().map(|directory| directory.join(INSTANCES)),
+        port_offset: config.port_offset,
+        endpoint: Some(address),
+        messages: config.messages.clone(),
+    });
     let account = Arc::new(Account::new(state, store, settings, config.clock, config.ids, config.issued));
     let authority = config.state_dir.as_deref().map(Store::authority);
     if authority.is_some() {
         account.lock().make_authority()?;
     }
     let access_logs = config.state_dir.map(|directory| directory.join(ACCESS_LOGS));
-    Ok(Bound { listener, address, account, authority, access_logs, messages: config.messages })
+    Ok(Bound { listener, address, account, authority, access_logs, messages: config.messages, agents })
 }
 
 impl Bound {
@@ -166,6 +179,7 @@ impl Bound {
         let graceful = GracefulShutdown::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(health::run(Arc::clone(&self.account)));
+        tasks.spawn(agent::follow(Arc::clone(&self.account), self.agents.clone()));
         tasks.spawn(data_plane::run(Arc::clone(&self.account), self.messages, self.access_logs));
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
@@ -181,6 +195,7 @@ impl Bound {
         // Connections that are not done by then are cut: their requests were bounded anyway.
         let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
         tasks.shutdown().await;
+        self.agents.stop_all().await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Handing over to a new process: listeners first, then each live tunnel, over a socket pair (`SCM_RIGHTS`).
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
@@ -10,9 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, socketpair,
-};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use serde::{Deserialize, Serialize};
 use socket2::SockRef;
 
@@ -128,7 +126,7 @@ fn send_passed(channel: &OwnedFd, passed: &Passed) -> io::Result<()> {
             let message = Message::Tunnel { passport, pending: [up.len(), down.len()] };
             send(channel, &message, &[client.as_fd(), backend.as_fd()])?;
             for piece in up.chunks(PIECE).chain(down.chunks(PIECE)) {
-                send_bytes(channel, piece, &[])?;
+                inherited::send(channel, piece, &[])?;
             }
             Ok(())
         }
@@ -210,15 +208,7 @@ impl Estate {
 }
 
 fn send(channel: &OwnedFd, message: &Message, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-    send_bytes(channel, &serde_json::to_vec(message)?, descriptors)
-}
-
-fn send_bytes(channel: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let numbers: Vec<_> = descriptors.iter().map(std::os::fd::AsRawFd::as_raw_fd).collect();
-    let rights = [ControlMessage::ScmRights(&numbers)];
-    let rights = if numbers.is_empty() { &rights[..0] } else { &rights[..] };
-    sendmsg::<UnixAddr>(channel.as_raw_fd(), &[IoSlice::new(bytes)], rights, MsgFlags::MSG_NOSIGNAL, None)?;
-    Ok(())
+    inherited::send(channel, &serde_json::to_vec(message)?, descriptors)
 }
 
 /// The next message and its descriptors; `None` once the other process has ended.

@@ -1,12 +1,12 @@
-//! Descriptors that another process passed to this one; the only place with `unsafe`.
+//! Descriptors that another process passed to this one, or this one to another; the only place with `unsafe`.
 #![expect(unsafe_code, reason = "a descriptor's number says nothing about who owns it")]
 
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::TcpListener;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, recvmsg};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
 use socket2::SockRef;
 
 /// Names the descriptor over which the process before hands over to this one.
@@ -45,13 +45,22 @@ pub(super) fn channel() -> io::Result<Option<OwnedFd>> {
 }
 
 /// A message with the descriptors that came with it.
-pub(super) struct Received {
-    pub(super) bytes: Vec<u8>,
-    pub(super) descriptors: Vec<OwnedFd>,
+pub(crate) struct Received {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) descriptors: Vec<OwnedFd>,
+}
+
+/// Sends one message, with up to two descriptors that the other process gets copies of.
+pub(crate) fn send(channel: &impl AsRawFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let numbers: Vec<_> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&numbers)];
+    let rights = if numbers.is_empty() { &rights[..0] } else { &rights[..] };
+    sendmsg::<UnixAddr>(channel.as_raw_fd(), &[IoSlice::new(bytes)], rights, MsgFlags::MSG_NOSIGNAL, None)?;
+    Ok(())
 }
 
 /// The next message of the channel; `None` at its end.
-pub(super) fn receive(channel: &OwnedFd) -> io::Result<Option<Received>> {
+pub(crate) fn receive(channel: &impl AsRawFd) -> io::Result<Option<Received>> {
     let mut bytes = vec![0; LONGEST];
     let mut rights = nix::cmsg_space!([RawFd; 2]);
     let mut descriptors = Vec::new();

@@ -1,7 +1,7 @@
 //! The `elbws-proxy` program: its arguments, signals, limits and what it tells systemd.
 
 mod handover;
-mod inherited;
+pub(crate) mod inherited;
 mod signals;
 
 use std::io::{self, Write};
