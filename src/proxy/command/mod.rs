@@ -12,6 +12,7 @@ use std::sync::Arc;
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
+use tokio::sync::oneshot;
 
 use super::config::{Config, ConfigError};
 use super::serve::{Listeners, Proxy};
@@ -92,11 +93,15 @@ fn serve(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
         let mut taking = None;
         if let Some(estate) = estate {
             let proxy = Arc::clone(&proxy);
-            taking = Some(std::thread::Builder::new().name("estate".to_owned()).spawn(move || {
+            let (tell, told) = oneshot::channel();
+            taking = Some(told);
+            std::thread::Builder::new().name("estate".to_owned()).spawn(move || {
                 if let Err(error) = estate.take(&proxy) {
                     say(&format!("the process before stopped handing over: {error}"));
                 }
-            })?);
+                // Nobody listens once this process has ended.
+                let _ = tell.send(());
+            })?;
         }
         let sending = signals.obey(&proxy, &arguments.config, &program, copies, taking).await;
         proxy.ended().await;

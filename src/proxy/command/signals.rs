@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::handover;
 use super::{explain, notify, say, warn};
@@ -32,46 +33,32 @@ impl Signals {
         })
     }
 
-    /// Reloads, drains, stops and hands over as asked, the latter only once `taking` has taken all of the process
-    /// before; returns once the proxy has ended, with the thread that
-    /// may still send to the process that took over.
+    /// Reloads, drains, stops and hands over as asked, the latter only once `taking` tells that all of the process
+    /// before was taken; returns once the proxy has ended, with the thread that may still send to the process that
+    /// took over.
     pub(super) async fn obey(
         mut self,
         proxy: &Arc<Proxy>,
         path: &Path,
         program: &Path,
         listeners: Listeners,
-        taking: Option<JoinHandle<()>>,
+        mut taking: Option<oneshot::Receiver<()>>,
     ) -> Option<JoinHandle<()>> {
-        // What the process before still passes on would find nobody here any more.
-        let is_taking = || {
-            let taking = taking.as_ref().is_some_and(|thread| !thread.is_finished());
-            if taking {
-                say("error: the process before is still handing over to this one; ask again later");
-            }
-            taking
-        };
-        let mut draining = false;
+        let (mut draining, mut wanted) = (false, false);
         let mut sending = None;
         // Gone with the drain: a listener that is open but not accepted from would only keep clients waiting.
         let mut listeners = Some(Arc::new(listeners));
         loop {
             tokio::select! {
                 () = proxy.ended() => return sending,
+                () = taken(&mut taking) => {}
                 _ = self.reload.recv() => {
-                    let Some(copies) = listeners.clone().filter(|_| was_replaced(program)) else {
+                    if listeners.is_none() || !was_replaced(program) {
                         reload(proxy, path);
                         continue;
-                    };
+                    }
                     say("the program was replaced");
-                    if is_taking() {
-                        continue;
-                    }
-                    if let Some(begun) = hand_over(proxy, program, copies).await {
-                        listeners = None;
-                        draining = true;
-                        sending = Some(begun);
-                    }
+                    wanted = true;
                 }
                 _ = self.terminate.recv() => {
                     listeners = None;
@@ -81,15 +68,32 @@ impl Signals {
                     listeners = None;
                     end(proxy, &mut draining);
                 }
-                _ = self.hand_over.recv() => {
-                    let Some(copies) = listeners.clone().filter(|_| !is_taking()) else { continue };
-                    if let Some(begun) = hand_over(proxy, program, copies).await {
-                        listeners = None;
-                        draining = true;
-                        sending = Some(begun);
-                    }
-                }
+                _ = self.hand_over.recv() => wanted = true,
             }
+            let Some(copies) = listeners.clone().filter(|_| wanted) else { continue };
+            if taking.is_some() {
+                // What the process before still passes on would find nobody here any more.
+                say("the process before is still handing over to this one, which hands over after that");
+                continue;
+            }
+            wanted = false;
+            if let Some(begun) = hand_over(proxy, program, copies).await {
+                listeners = None;
+                draining = true;
+                sending = Some(begun);
+            }
+        }
+    }
+}
+
+/// Waits until everything of the process before was taken, which is once; for ever if there is none.
+async fn taken(taking: &mut Option<oneshot::Receiver<()>>) {
+    match taking {
+        None => std::future::pending().await,
+        Some(told) => {
+            // A sender that is gone takes no more either.
+            let _ = told.await;
+            *taking = None;
         }
     }
 }

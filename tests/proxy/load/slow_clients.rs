@@ -20,8 +20,10 @@ const QUIET: Duration = Duration::from_secs(3);
 const ATTACKERS: u64 = 200;
 /// Bytes that a slow connection may hold in the mean over the four modes; only slow reading fills a buffer.
 const HELD: u64 = 32 * 1024;
-/// How long they attack, in seconds.
-const ATTACK: &str = "8";
+/// How long they attack at least.
+const ATTACK: Duration = Duration::from_secs(8);
+/// How long they may take for all of it, on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Each mode, as slowhttptest's manual page recommends it; `{}` is the URL.
 const MODES: [&str; 4] = [
@@ -31,16 +33,27 @@ const MODES: [&str; 4] = [
     "-R -t GET -a 10 -b 3000 -u {}/",
 ];
 
-fn attack(binary: &Path, mode: &str, at: SocketAddr) -> Child {
+/// A running slowhttptest, ended with the test.
+struct Attack(Child);
+
+impl Drop for Attack {
+    fn drop(&mut self) {
+        // It may have ended by itself, with every connection closed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn attack(binary: &Path, mode: &str, at: SocketAddr) -> Attack {
     let url = format!("http://{at}");
     let attackers = ATTACKERS.to_string();
-    Command::new(binary)
-        .args(["-c", &attackers, "-r", "50", "-l", ATTACK, "-p", "2"])
+    let mut command = Command::new(binary);
+    command
+        .args(["-c", &attackers, "-r", "50", "-l", &PATIENCE.as_secs().to_string(), "-p", "2"])
         .args(mode.replace("{}", &url).split(' '))
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+        .stdout(Stdio::null());
+    Attack(command.spawn().unwrap())
 }
 
 /// Resident bytes of a process.
@@ -78,15 +91,19 @@ async fn slow_clients_cost_the_tunnels_nothing() {
     tokio::time::sleep(QUIET).await;
     let (attacked, held_before) = (Instant::now(), resident(running.process()));
     let accepted_before = figure(metrics, "elbws_proxy_connections_total ").await;
-    let mut attacks = MODES.map(|mode| attack(&slowhttptest, mode, address));
-    let mut most = 0;
-    while attacks.iter_mut().any(|attack| attack.try_wait().unwrap().is_none()) {
+    let attacks = MODES.map(|mode| attack(&slowhttptest, mode, address));
+    let (mut most, mut accepted, mut refused) = (0, 0, 0);
+    // The attack is over once the proxy has met all of it, however slowly this machine lets the attackers connect.
+    while attacked.elapsed() < ATTACK || accepted < ATTACKERS * 4 || refused < ATTACKERS {
         tokio::time::sleep(Duration::from_millis(100)).await;
         most = most.max(resident(running.process()));
+        accepted = figure(metrics, "elbws_proxy_connections_total ").await - accepted_before;
+        refused = figure(metrics, "elbws_proxy_rejects_total{cause=\"request_timeout\"} ").await;
+        let given_up = attacked.elapsed() > PATIENCE;
+        assert!(!given_up, "only {accepted} connections were made, {refused} slow requests refused");
     }
     let over = Instant::now();
-    let accepted = figure(metrics, "elbws_proxy_connections_total ").await - accepted_before;
-    let refused = figure(metrics, "elbws_proxy_rejects_total{cause=\"request_timeout\"} ").await;
+    drop(attacks);
     tokio::time::sleep(QUIET).await;
     let end = Instant::now();
     // A message that was lost fails in here.
@@ -100,8 +117,6 @@ async fn slow_clients_cost_the_tunnels_nothing() {
         "p99 of an echo: {quiet:?} in quiet, {busy:?} under attack, {direct:?} past the proxy; {accepted} slow connections held at most \
          {held} bytes; {refused} refused"
     );
-    assert!(accepted >= ATTACKERS * 4, "only {accepted} connections were made");
-    assert!(refused >= ATTACKERS, "only {refused} slow requests were refused");
     assert!(
         busy <= quiet.max(direct) * 20,
         "p99: {busy:?} under attack, {quiet:?} in quiet, {direct:?} direct"
