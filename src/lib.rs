@@ -17,6 +17,8 @@
 pub mod cli;
 #[cfg(feature = "local")]
 pub mod demo;
+#[cfg(all(feature = "provision", feature = "probe"))]
+pub mod doctor;
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(feature = "probe")]

@@ -5,6 +5,8 @@ mod apply;
 mod completions;
 #[cfg(all(feature = "local", feature = "provision", feature = "probe"))]
 mod demo;
+#[cfg(all(feature = "provision", feature = "probe"))]
+mod doctor;
 mod failure;
 mod globals;
 #[cfg(feature = "provision")]
@@ -73,6 +75,8 @@ enum Command {
     Destroy(apply::DestroyArguments),
     #[cfg(feature = "provision")]
     Status(status::Arguments),
+    #[cfg(all(feature = "provision", feature = "probe"))]
+    Doctor(doctor::Arguments),
     /// Send the PROXY header to instance ports of a Classic load balancer, whoever made it
     #[cfg(feature = "provision")]
     EnableProxyProtocol(proxy_protocol::Arguments),
@@ -125,6 +129,8 @@ pub fn run() -> ExitCode {
         Command::Destroy(arguments) => apply::run_destroy(&cli.globals, &arguments),
         #[cfg(feature = "provision")]
         Command::Status(arguments) => status::run(&cli.globals, &arguments),
+        #[cfg(all(feature = "provision", feature = "probe"))]
+        Command::Doctor(arguments) => doctor::run(&cli.globals, &arguments),
         #[cfg(feature = "provision")]
         Command::EnableProxyProtocol(arguments) => {
             proxy_protocol::run(&cli.globals, &arguments, Wish::Enable)

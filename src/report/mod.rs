@@ -3,6 +3,8 @@
 //! Results go to stdout, progress and messages to stderr. A closed pipe is no error: who read it has enough. A
 //! result that could not be written for another reason (a full disk) is remembered; see [`result_is_lost`].
 
+#[cfg(all(feature = "provision", feature = "probe"))]
+pub(crate) mod doctor;
 #[cfg(feature = "local")]
 pub(crate) mod instances;
 #[cfg(feature = "provision")]

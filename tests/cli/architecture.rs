@@ -28,7 +28,22 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("promise", &["local", "probe", "spec", "resource", "plan", "aws", "observe"]),
-    ("report", &["local", "promise", "plan", "event", "probe", "resource", "spec", "proxy_protocol", "aws"]),
+    ("doctor", &["probe", "spec", "resource", "install", "plan", "aws", "observe"]),
+    (
+        "report",
+        &[
+            "local",
+            "promise",
+            "doctor",
+            "plan",
+            "event",
+            "probe",
+            "resource",
+            "spec",
+            "proxy_protocol",
+            "aws",
+        ],
+    ),
 ];
 
 /// The wings under `src/` whose parts are modules of their own in the table.

@@ -102,7 +102,15 @@ impl Account {
 
     /// The same, expiring with the year's first day.
     pub(crate) fn certificate_until(&self, domain: &str, year: i32) -> String {
-        let (certificate, private_key) = self_signed(domain, year);
+        self.import(self_signed(domain, year))
+    }
+
+    /// The same, expiring then.
+    pub(crate) fn certificate_until_day(&self, domain: &str, end: time::OffsetDateTime) -> String {
+        self.import(self_signed_until(domain, end))
+    }
+
+    fn import(&self, (certificate, private_key): (String, String)) -> String {
         let body = serde_json::json!({
             "Certificate": base64(certificate.as_bytes()),
             "PrivateKey": base64(private_key.as_bytes()),
@@ -260,8 +268,12 @@ impl Account {
 
 /// Makes a certificate that expires with the year's first day, and its key, both PEM.
 pub(crate) fn self_signed(domain: &str, year: i32) -> (String, String) {
+    self_signed_until(domain, rcgen::date_time_ymd(year, 1, 1))
+}
+
+fn self_signed_until(domain: &str, end: time::OffsetDateTime) -> (String, String) {
     let mut params = rcgen::CertificateParams::new([domain.to_owned()]).unwrap();
-    params.not_after = rcgen::date_time_ymd(year, 1, 1);
+    params.not_after = end;
     params.distinguished_name.push(rcgen::DnType::CommonName, domain);
     let key = rcgen::KeyPair::generate().unwrap();
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())

@@ -11,13 +11,13 @@ use crate::stacks::FULL;
 use crate::world::World;
 
 /// A furnished account and a spec for it in a folder.
-struct Scene {
-    world: World,
+pub(crate) struct Scene {
+    pub(crate) world: World,
     folder: tempfile::TempDir,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let scene = Self { world: World::for_spec(FULL), folder: tempfile::tempdir().unwrap() };
         scene.write(FULL);
         scene
@@ -40,7 +40,7 @@ impl Scene {
     }
 
     #[track_caller]
-    fn run(&self, arguments: &[&str], code: i32) -> (String, String) {
+    pub(crate) fn run(&self, arguments: &[&str], code: i32) -> (String, String) {
         ended(self.command(arguments).output().unwrap(), code)
     }
 }

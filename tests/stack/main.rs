@@ -9,6 +9,7 @@ mod client;
 mod command;
 mod convergence;
 mod disturbed;
+mod doctor;
 mod execute;
 mod iam_policy;
 mod moto;

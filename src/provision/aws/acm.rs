@@ -6,13 +6,15 @@ use aws_sdk_acm::config::Config;
 use aws_sdk_acm::error::SdkError;
 use aws_sdk_acm::primitives::Blob;
 use aws_sdk_acm::types::{
-    CertificateDetail, CertificateStatus, CertificateSummary, CertificateType, Filters, KeyAlgorithm, Tag,
+    CertificateDetail as ApiDetail, CertificateStatus, CertificateSummary, CertificateType, Filters,
+    KeyAlgorithm, RenewalEligibility, Tag,
 };
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 
 use super::{AwsError, Clients, Failure, Service, error, pem};
+use crate::provision::resource::path::{CertificateDetail, Renewal};
 use crate::provision::resource::{Certificate, CertificateStore, Tags};
 
 /// There is no such certificate.
@@ -85,6 +87,15 @@ pub(crate) async fn list(clients: &Clients) -> Result<Vec<Summary>, AwsError> {
 
 /// Reads a certificate with all its names, without fingerprint and tags.
 pub(crate) async fn describe(clients: &Clients, arn: &str) -> Result<Option<Summary>, AwsError> {
+    Ok(described(clients, arn).await?.and_then(summary_from_detail))
+}
+
+/// Reads what decides whether a certificate will go on serving; none where there is no such certificate.
+pub(crate) async fn detail(clients: &Clients, arn: &str) -> Result<Option<CertificateDetail>, AwsError> {
+    Ok(described(clients, arn).await?.and_then(detail_from))
+}
+
+async fn described(clients: &Clients, arn: &str) -> Result<Option<ApiDetail>, AwsError> {
     let answer = clients
         .acm()
         .describe_certificate()
@@ -93,7 +104,7 @@ pub(crate) async fn describe(clients: &Clients, arn: &str) -> Result<Option<Summ
         .await
         .map_err(failed("DescribeCertificate"));
     match answer {
-        Ok(output) => Ok(output.certificate.and_then(detail_from)),
+        Ok(output) => Ok(output.certificate),
         Err(error) if error.is(NOT_FOUND) => Ok(None),
         Err(error) => Err(error),
     }
@@ -225,7 +236,20 @@ fn summary_from(found: CertificateSummary) -> Option<Summary> {
     })
 }
 
-fn detail_from(found: CertificateDetail) -> Option<Summary> {
+fn detail_from(found: ApiDetail) -> Option<CertificateDetail> {
+    let status = found.status.as_ref().map(|status| status.as_str().to_owned()).unwrap_or_default();
+    let renewal = match (&found.r#type, &found.renewal_eligibility) {
+        (Some(CertificateType::Imported), _) => Renewal::Imported,
+        (_, Some(RenewalEligibility::Ineligible)) => Renewal::Ineligible,
+        _ => Renewal::Managed(
+            found.renewal_summary.as_ref().map(|summary| summary.renewal_status.as_str().to_owned()),
+        ),
+    };
+    let certificate = summary_from_detail(found)?.certificate;
+    Some(CertificateDetail { certificate, status, renewal })
+}
+
+fn summary_from_detail(found: ApiDetail) -> Option<Summary> {
     let mut domains = found.subject_alternative_names.unwrap_or_default();
     add_subject(&mut domains, found.domain_name);
     Some(Summary {

@@ -57,7 +57,7 @@ pub(crate) struct NewGroup<'a> {
     pub(crate) tags: &'a Tags,
 }
 
-fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E, Response>) -> AwsError
+pub(super) fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E, Response>) -> AwsError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -86,6 +86,7 @@ macro_rules! pages {
         }
     }};
 }
+pub(super) use pages;
 
 pub(crate) async fn vpcs(clients: &Clients, conditions: &[Condition]) -> Result<Vec<Vpc>, AwsError> {
     let found = pages!(clients, describe_vpcs, "DescribeVpcs", conditions, vpcs);
@@ -251,7 +252,7 @@ pub(crate) async fn delete_tags(
         .map(drop)
 }
 
-fn filters(conditions: &[Condition]) -> Vec<Filter> {
+pub(super) fn filters(conditions: &[Condition]) -> Vec<Filter> {
     conditions
         .iter()
         .map(|condition| {
@@ -344,7 +345,7 @@ fn group_from(found: ApiSecurityGroup) -> SecurityGroup {
     }
 }
 
-fn rule_from(found: SecurityGroupRule) -> GroupRule {
+pub(super) fn rule_from(found: SecurityGroupRule) -> GroupRule {
     let source = if let Some(range) = found.cidr_ipv4.or(found.cidr_ipv6) {
         RuleSource::Cidr(range)
     } else if let Some(group) = found.referenced_group_info.and_then(|group| group.group_id) {

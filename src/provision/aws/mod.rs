@@ -14,6 +14,7 @@ pub(crate) mod iam;
 pub(crate) mod pem;
 pub(crate) mod retry;
 pub(crate) mod route53;
+pub(crate) mod vpc;
 
 pub use calls::CallCount;
 pub use cancel::{Cancel, Canceller, cancellation};
@@ -21,3 +22,4 @@ pub use clients::{ClientOptions, Clients, SetupError};
 pub use elb::InstanceHealth;
 pub use elbv2::TargetHealth;
 pub use error::{AwsError, Failure, Service};
+pub use vpc::Rules;

@@ -1,4 +1,4 @@
-//! Stack → the IAM policy that its `plan`, `apply`, `status` and `destroy` need; pure.
+//! Stack → the IAM policy that its `plan`, `apply`, `status`, `doctor` and `destroy` need; pure.
 //!
 //! Least by action, and by resource where the service can tell one from another: by name, by the stack's tags, or
 //! by what is asked for. Sources: the service authorization reference's pages on Elastic Load Balancing (and V2),
@@ -72,6 +72,8 @@ fn reads(stack: &Stack) -> Statement {
         "ec2",
         &[
             "DescribeInstances",
+            "DescribeNetworkAcls",
+            "DescribeRouteTables",
             "DescribeSecurityGroupRules",
             "DescribeSecurityGroups",
             "DescribeSubnets",

@@ -5,4 +5,6 @@ mod proxy_config;
 mod script;
 
 pub use proxy_config::proxy_config;
-pub use script::{MAX_USER_DATA, Program, ProgramError, install_script, object_key, unit, user_data};
+pub use script::{
+    MAX_USER_DATA, Program, ProgramError, install_script, object_key, stop_seconds, unit, user_data,
+};

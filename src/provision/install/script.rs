@@ -68,8 +68,13 @@ fn checked(sha256: &str) -> Result<String, ProgramError> {
 /// Returns the systemd unit, which gives the proxy the time that its `drain` asks for.
 #[must_use]
 pub fn unit(proxy: &Proxy) -> String {
-    let stop = proxy.drain.get().saturating_add(STOP_MARGIN);
-    UNIT.replace(STOP, &format!("TimeoutStopSec={stop}s"))
+    UNIT.replace(STOP, &format!("TimeoutStopSec={}s", stop_seconds(proxy)))
+}
+
+/// Returns for how many seconds the unit waits for the proxy to stop.
+#[must_use]
+pub fn stop_seconds(proxy: &Proxy) -> u32 {
+    proxy.drain.get().saturating_add(STOP_MARGIN)
 }
 
 /// Returns the POSIX shell script that brings `program`, the configuration and the unit into place and has them

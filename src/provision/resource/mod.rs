@@ -10,6 +10,7 @@ mod listener;
 mod load_balancer;
 mod network;
 mod observed;
+pub mod path;
 mod policy;
 mod security_group;
 mod stack;
