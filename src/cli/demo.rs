@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
 use crate::demo::{Demo, DemoError, Milestone, Options, start};
+use crate::provision::resource::LoadBalancerType;
 use crate::report;
 
 /// Run the whole setup on this machine: local AWS, load balancer, proxy and a chat to try it with
@@ -28,12 +29,18 @@ pub(crate) struct Arguments {
 enum Kind {
     /// A Classic load balancer: SSL to TCP with PROXY protocol
     Classic,
+    /// An Application load balancer: HTTPS to HTTP with X-Forwarded-For
+    Application,
+    /// A Network load balancer: TLS to TCP with PROXY protocol version 2
+    Network,
 }
 
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Classic => "classic",
+impl From<Kind> for LoadBalancerType {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Classic => Self::Classic,
+            Kind::Application => Self::Application,
+            Kind::Network => Self::Network,
         }
     }
 }
@@ -83,7 +90,7 @@ async fn serve(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure
     let interrupted = async {
         let _ = surrender.await;
     };
-    let options = Options { port_offset: arguments.port_offset, messages };
+    let options = Options { kind: arguments.kind.into(), port_offset: arguments.port_offset, messages };
     let mut starting = Box::pin(start(options, &mut tell, interrupted));
     let demo = tokio::select! {
         started = &mut starting => started?,
@@ -106,7 +113,7 @@ async fn serve(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure
         }
     };
     match globals.output {
-        Output::Json => report::result(&json(&demo, arguments.kind.name())),
+        Output::Json => report::result(&json(&demo)),
         Output::Text | Output::Markdown => report::result(&text(&demo, begun.elapsed())),
     }
     let exit = ended().await;
@@ -138,10 +145,18 @@ fn milestone(milestone: &Milestone<'_>) {
 
 /// Returns how to try it, for people.
 fn text(demo: &Demo, elapsed: Duration) -> String {
-    let Demo { url, websocket, http_url, ca, endpoint, load_balancer, .. } = demo;
-    let ca = ca.display();
+    let Demo { url, websocket, http_url, ca, endpoint, load_balancer, kind, spec, .. } = demo;
+    let (ca, spec) = (ca.display(), spec.display());
+    let breaking = match kind {
+        LoadBalancerType::Classic => {
+            format!("elbws disable-proxy-protocol --load-balancer {load_balancer} --port 80")
+        }
+        LoadBalancerType::Application | LoadBalancerType::Network => {
+            format!("$EDITOR {spec} && elbws apply {spec}")
+        }
+    };
     format!(
-        "\nready after {:.1} s: open it in two windows and chat through load balancer {load_balancer}\n\n\
+        "\nready after {:.1} s: open it in two windows and chat through the {kind} load balancer {load_balancer}\n\n\
          \x20 page       {url}\n\
          \x20 WebSocket  {websocket}\n\
          \x20 over http  {http_url} (redirects)\n\
@@ -149,23 +164,25 @@ fn text(demo: &Demo, elapsed: Duration) -> String {
          The certificate is signed by the demo's own CA: accept the browser's warning, or trust the CA:\n\
          \x20 curl --cacert {ca} {url}\n\
          \x20 elbws probe '{websocket}' --ca {ca} --hold 90s\n\n\
-         Look at what was built, or break it, from another terminal:\n\
+         Look at what was built, change it or break it, from another terminal:\n\
          \x20 export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1\n\
-         \x20 elbws disable-proxy-protocol --load-balancer {load_balancer} --port 80\n\n\
+         \x20 elbws status {spec}\n\
+         \x20 {breaking}\n\n\
          Ctrl-C takes everything down.\n",
         elapsed.as_secs_f64()
     )
 }
 
 /// Returns the same for programs: one line.
-fn json(demo: &Demo, kind: &str) -> String {
+fn json(demo: &Demo) -> String {
     let line = serde_json::json!({
         "url": demo.url,
         "websocket": demo.websocket,
         "http_url": demo.http_url,
         "ca": demo.ca,
         "load_balancer": demo.load_balancer,
-        "type": kind,
+        "type": demo.kind,
+        "spec": demo.spec,
         "endpoint_url": demo.endpoint,
     });
     format!("{line}\n")

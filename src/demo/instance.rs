@@ -7,13 +7,13 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::chat::Chat;
-use super::stack::DemoError;
+use super::failure::DemoError;
 use crate::provision::install::proxy_config;
 use crate::provision::spec::{self, proxy::Bind};
 use crate::proxy::config::Config;
 use crate::proxy::serve::{Listeners, Proxy};
 
-/// The ports of the upstreams in `specs/classic.yaml`, as the instance has them.
+/// The ports of the upstreams in the demo's specs, as the instance has them.
 const WEB: u16 = 8000;
 const SOCKET: u16 = 9000;
 

@@ -5,11 +5,23 @@
 
 #[cfg(all(feature = "provision", feature = "probe"))]
 mod account;
+#[cfg(all(feature = "provision", feature = "probe"))]
+mod build;
 pub mod chat;
 #[cfg(all(feature = "provision", feature = "probe"))]
+mod failure;
+#[cfg(all(feature = "provision", feature = "probe"))]
 mod instance;
+#[cfg(all(feature = "provision", feature = "probe"))]
+mod place;
+#[cfg(all(feature = "provision", feature = "probe"))]
+mod recipe;
 #[cfg(all(feature = "provision", feature = "probe"))]
 mod stack;
 
 #[cfg(all(feature = "provision", feature = "probe"))]
-pub use stack::{Demo, DemoError, Milestone, Options, start};
+pub use build::Milestone;
+#[cfg(all(feature = "provision", feature = "probe"))]
+pub use failure::DemoError;
+#[cfg(all(feature = "provision", feature = "probe"))]
+pub use stack::{Demo, Options, start};

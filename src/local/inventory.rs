@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::account::Inner;
 use super::state::Region;
+use super::state::ec2::Instance;
+use super::state::elbv2::{Target, TargetGroup};
 
 /// Every instance of every region: its private address, and the ports at which load balancers look for it.
 pub(crate) fn instances(inner: &Inner) -> Value {
@@ -15,18 +17,14 @@ pub(crate) fn instances(inner: &Inner) -> Value {
     let mut all = Vec::new();
     for (name, region) in &inner.state.regions {
         for instance in region.ec2.instances.values() {
-            let ports: Vec<Value> = ports(region, &instance.id)
+            let ports: Vec<Value> = ports(region, instance)
                 .into_iter()
                 .filter_map(|port| {
                     let address = SocketAddr::new(instance.private_ip.into(), port.checked_add(offset)?);
                     Some(json!({ "port": port, "address": address }))
                 })
                 .collect();
-            let balancers = region.elb.load_balancers.values();
-            let balancers: Vec<&String> = balancers
-                .filter(|balancer| balancer.instances.contains(&instance.id))
-                .map(|balancer| &balancer.name)
-                .collect();
+            let balancers = balancers(region, instance);
             all.push(json!({
                 "id": instance.id,
                 "region": name,
@@ -42,14 +40,38 @@ pub(crate) fn instances(inner: &Inner) -> Value {
     Value::Array(all)
 }
 
-/// The instance ports that load balancers send traffic or health checks to.
-fn ports(region: &Region, instance: &str) -> BTreeSet<u16> {
+/// The load balancers that an instance is registered with, itself or by its address.
+fn balancers<'a>(region: &'a Region, instance: &Instance) -> BTreeSet<&'a str> {
+    let classic = region.elb.load_balancers.values();
+    let classic = classic
+        .filter(|balancer| balancer.instances.contains(&instance.id))
+        .map(|balancer| balancer.name.as_str());
+    let users = registrations(region, instance).flat_map(|(group, _)| region.elbv2.users_of(&group.arn));
+    classic.chain(users.map(|balancer| balancer.name.as_str())).collect()
+}
+
+/// The instance ports that load balancers and target groups send traffic or health checks to.
+fn ports(region: &Region, instance: &Instance) -> BTreeSet<u16> {
     let balancers = region.elb.load_balancers.values();
-    balancers
-        .filter(|balancer| balancer.instances.iter().any(|id| id == instance))
-        .flat_map(|balancer| {
+    let classic =
+        balancers.filter(|balancer| balancer.instances.contains(&instance.id)).flat_map(|balancer| {
             let listeners = balancer.listeners.values().map(|listener| listener.instance_port);
             listeners.chain(balancer.health_check.parsed_target().map(|target| target.port))
-        })
-        .collect()
+        });
+    let groups = registrations(region, instance)
+        .flat_map(|(group, target)| [target.port, group.health_check.port.unwrap_or(target.port)]);
+    classic.chain(groups).collect()
+}
+
+/// Where target groups have an instance, as itself or by its address.
+fn registrations<'a>(
+    region: &'a Region,
+    instance: &Instance,
+) -> impl Iterator<Item = (&'a TargetGroup, &'a Target)> {
+    let (id, address) = (instance.id.clone(), instance.private_ip.to_string());
+    let targets = region.elbv2.target_groups.values().flat_map(|group| {
+        let registered = group.targets.iter().filter(|target| target.is_registered());
+        registered.map(move |target| (group, target))
+    });
+    targets.filter(move |(_, target)| target.id == id || target.id == address)
 }

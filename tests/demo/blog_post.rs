@@ -189,7 +189,7 @@ async fn spoofed_headers_do_not_reach_the_application() {
     let world = World::start().await;
     let instance = world.launch(1).await;
     let application = TcpListener::bind(world.at(&instance, 8000)).await.unwrap();
-    let _proxy = world.run_proxy(&instance, "redirect_http: false");
+    let _proxy = world.run_proxy(&instance, "accept: v1\nredirect_http: false");
     let spec = world.spec("classic", &format!("{CLASSIC}  redirect_http: false\n"));
     world.apply(&spec, &[]).await;
     let mut client = TcpStream::connect(world.listener(80).await).await.unwrap();
@@ -215,5 +215,5 @@ async fn spoofed_headers_do_not_reach_the_application() {
 
 /// Where visitors find https.
 fn https_port(world: &World) -> String {
-    format!("redirect_http: true\nhttps_port: {}", 443 + world.offset)
+    format!("accept: v1\nredirect_http: true\nhttps_port: {}", 443 + world.offset)
 }

@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use crate::running::{PATIENCE, elbws, free_offset};
+use crate::running::{KINDS, PATIENCE, elbws, free_offset};
 
 /// What the demo says on its way, and for how many milliseconds it goes on before it is interrupted.
 const MOMENTS: [(&str, u64); 7] = [
@@ -22,11 +22,11 @@ const MOMENTS: [(&str, u64); 7] = [
 ];
 
 /// Interrupts a demo once it has said this, and checks that nothing of it is left.
-async fn interrupt_after(said: &str, pause: Duration) {
+async fn interrupt_after(kind: &str, said: &str, pause: Duration) {
     let directory = tempfile::tempdir().unwrap();
     let offset = free_offset();
     let mut child = elbws()
-        .args(["demo", "--port-offset", &offset.to_string()])
+        .args(["demo", "--type", kind, "--port-offset", &offset.to_string()])
         .env("TMPDIR", directory.path())
         .env("NO_COLOR", "1")
         .stdout(Stdio::piped())
@@ -59,7 +59,9 @@ async fn interrupt_after(said: &str, pause: Duration) {
 
 #[tokio::test]
 async fn a_start_that_is_interrupted_takes_everything_down() {
-    for (said, pause) in MOMENTS {
-        interrupt_after(said, Duration::from_millis(pause)).await;
+    for kind in KINDS {
+        for (said, pause) in MOMENTS {
+            interrupt_after(kind, said, Duration::from_millis(pause)).await;
+        }
     }
 }

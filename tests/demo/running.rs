@@ -12,6 +12,8 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+/// The types of load balancers.
+pub(crate) const KINDS: [&str; 3] = ["classic", "application", "network"];
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A demo that runs until it is stopped or dropped.
@@ -44,9 +46,9 @@ pub(crate) fn free_offset() -> u16 {
 }
 
 impl Running {
-    pub(crate) async fn start() -> Self {
+    pub(crate) async fn start(kind: &str) -> Self {
         let mut child = elbws()
-            .args(["demo", "--output", "json", "--port-offset", &free_offset().to_string()])
+            .args(["demo", "--type", kind, "--output", "json", "--port-offset", &free_offset().to_string()])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -65,16 +67,13 @@ impl Running {
         (output.status.code().unwrap(), report)
     }
 
-    /// Switches the PROXY protocol of the instance port.
-    pub(crate) async fn switch(&self, verb: &str) {
-        let name = self.line["load_balancer"].as_str().unwrap();
+    /// Runs `elbws` on the demo's account.
+    pub(crate) async fn run(&self, arguments: &[&str]) {
         let endpoint = self.line["endpoint_url"].as_str().unwrap();
         let mut command = elbws();
-        let run = command
-            .args([verb, "--port", "80", "--load-balancer", name, "--local", "--endpoint-url", endpoint])
-            .output();
-        let output = tokio::time::timeout(PATIENCE, run).await.expect("switched within a minute").unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let run = command.args(arguments).args(["--local", "--endpoint-url", endpoint]).output();
+        let output = tokio::time::timeout(PATIENCE, run).await.expect("done within a minute").unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
     }
 
     /// Ends it as Ctrl-C does, and checks that nothing is left of it.

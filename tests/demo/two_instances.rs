@@ -20,6 +20,7 @@ proxy:
   redirect_http: false
   routes: [{ path: /, upstream: \"127.0.0.1:8000\" }]
 ";
+const PROXY: &str = "accept: v1\nredirect_http: false";
 /// Between two checks, in place of the spec's interval.
 const INTERVAL: Duration = Duration::from_millis(300);
 
@@ -86,8 +87,8 @@ async fn an_instance_whose_proxy_dies_leaves_within_its_thresholds_and_comes_bac
         application("one", TcpListener::bind(world.at(&one, 8000)).await.unwrap()),
         application("other", TcpListener::bind(world.at(&other, 8000)).await.unwrap()),
     ];
-    let _proxy = world.run_proxy(&one, "redirect_http: false");
-    let dying = world.run_proxy(&other, "redirect_http: false");
+    let _proxy = world.run_proxy(&one, PROXY);
+    let dying = world.run_proxy(&other, PROXY);
     let spec = world.spec("two", SPEC);
     world.apply(&spec, &[]).await;
     until(&world, &["one", "other"]).await;
@@ -106,7 +107,7 @@ async fn an_instance_whose_proxy_dies_leaves_within_its_thresholds_and_comes_bac
     let (_, promises) = world.probe(&spec, &[]).await;
     assert!(promises.cause("targets", "").starts_with(&other.id), "{promises:?}");
 
-    let _proxy = world.run_proxy(&other, "redirect_http: false");
+    let _proxy = world.run_proxy(&other, PROXY);
     let back = until(&world, &["one", "other"]).await;
     assert!(back > INTERVAL / 2, "two checks pass first: {back:?}");
     assert!(back < INTERVAL * 3 + Duration::from_secs(2), "{back:?}");

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use elbws::demo::chat::Chat;
@@ -10,11 +11,16 @@ use elbws::local::Config;
 use elbws::local::client::Client;
 use elbws::proxy;
 use elbws::proxy::serve::{Listeners, Proxy};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::running::{PATIENCE, elbws, free_offset};
 
@@ -121,11 +127,11 @@ impl World {
         Software { tasks: vec![task], proxy: None }
     }
 
-    /// Runs the proxy, with more of its configuration, in front of the ports 8000 and 9000.
+    /// Runs the proxy, with the rest of its configuration, in front of the ports 8000 and 9000.
     pub(crate) fn run_proxy(&self, instance: &Instance, more: &str) -> Software {
         let at = |port| self.at(instance, port);
         let config = format!(
-            "listen: \"{}\"\nhealth: \"{}\"\naccept: v1\n{more}\n\
+            "listen: \"{}\"\nhealth: \"{}\"\n{more}\n\
              routes:\n  - {{ path: /ws/, upstream: \"{}\" }}\n  - {{ path: /, upstream: \"{}\" }}\n",
             at(80),
             at(8081),
@@ -188,6 +194,22 @@ impl World {
         steps.iter().find(|step| step["outcome"] == "failed").cloned().unwrap_or_default()
     }
 
+    /// Connects to an https listener of the load balancer as a visitor does who trusts its authority.
+    pub(crate) async fn tls(&self, port: u16) -> TlsStream<TcpStream> {
+        let pem = self.client.authority().await.unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(self.listener(port).await).await.unwrap();
+        let name = ServerName::try_from("chat.localhost").unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+    }
+
     /// Where a listener of the load balancer is.
     pub(crate) async fn listener(&self, port: u16) -> SocketAddr {
         let found = async {
@@ -212,7 +234,7 @@ impl World {
                 let targets = status["targets"].as_array().unwrap();
                 let mut serving: Vec<_> = targets
                     .iter()
-                    .filter(|target| target["state"] == "InService")
+                    .filter(|target| target["state"] == "InService" || target["state"] == "healthy")
                     .map(|target| &target["id"])
                     .collect();
                 serving.dedup();

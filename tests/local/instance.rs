@@ -7,7 +7,7 @@ use elbws::local::Config;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::client::{EC2, ELB, Server};
+use crate::client::{EC2, ELB, ELBV2, Server};
 
 const REGION: &str = "us-east-1";
 
@@ -63,6 +63,36 @@ fn instances_are_listed_with_their_ports() {
     let listed: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(listed[0]["load_balancers"][0], "web");
     assert_eq!(listed[0]["ports"][1]["address"], format!("{address}:16081"));
+}
+
+#[test]
+fn ports_of_target_groups_are_listed_too() {
+    let (server, id, address) = start();
+    for (group, kind, target, port, check) in [
+        ("by-id", "instance", &id, 7000, "&HealthCheckPort=7001"),
+        ("by-address", "ip", &address, 7002, "&HealthCheckPort=traffic-port"),
+        ("elsewhere", "ip", &"127.64.200.9".to_owned(), 7003, ""),
+    ] {
+        let vpc = server.query(REGION, EC2, "Action=DescribeVpcs");
+        let vpc = vpc.text("vpcId");
+        let form = format!(
+            "Action=CreateTargetGroup&Name={group}&Protocol=HTTP&Port=1&VpcId={vpc}&TargetType={kind}{check}"
+        );
+        let made = server.query(REGION, ELBV2, &form);
+        let arn = made.text("TargetGroupArn");
+        let form = format!(
+            "Action=RegisterTargets&TargetGroupArn={arn}&Targets.member.1.Id={target}&Targets.member.1.Port={port}"
+        );
+        assert_eq!(server.query(REGION, ELBV2, &form).status, 200);
+    }
+    let (_, out, _) = text(&elbws(&server, &["list", "--output", "json"]).output().unwrap());
+    let listed: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let ports: Vec<u64> =
+        listed[0]["ports"].as_array().unwrap().iter().map(|port| port["port"].as_u64().unwrap()).collect();
+    assert_eq!(ports, [80, 7000, 7001, 7002, 8081]);
+    let run =
+        ["run", "--id", &id, "--", "sh", "-c", "echo $ELBWS_PORT_7000 $ELBWS_PORT_7001 $ELBWS_PORT_7002"];
+    assert_eq!(text(&elbws(&server, &run).output().unwrap()).1, "15000 15001 15002\n");
 }
 
 #[test]
