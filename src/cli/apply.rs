@@ -6,9 +6,11 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 
+use super::deploy::whereabouts;
 use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
 use super::plan::Agreed;
+use super::rollout::Rollout;
 use super::session::{self, Session, unplannable};
 use super::spec_file::{self, Files};
 use crate::provision::execute::{ExecuteError, Outcome, events, execute, wait_healthy, wait_in_service};
@@ -29,11 +31,13 @@ pub(crate) struct Arguments {
     /// Do not wait until the targets are in service
     #[arg(long)]
     no_wait: bool,
-    /// How long to wait for the targets
+    /// How long to wait for the targets; also for each instance that gets the proxy
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     timeout: Duration,
     #[command(flatten)]
     agreed: Agreed,
+    #[command(flatten)]
+    rollout: Rollout,
 }
 
 /// Remove everything that carries the stack's tags
@@ -47,7 +51,8 @@ pub(crate) struct DestroyArguments {
     yes: bool,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// Reads a duration.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Seconds::parse(text)
         .map(|seconds| Duration::from_secs(seconds.get().into()))
         .ok_or_else(|| "a duration is 30s, 5m, 1h or plain seconds".to_owned())
@@ -68,7 +73,8 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Fail
         (Source::Saved(Box::new(saved)), Some(region))
     } else {
         let spec = spec_file::parse(&arguments.source, &text)?;
-        let stack = spec_file::stack(&spec, Files::Needed)?;
+        let mut stack = spec_file::stack(&spec, Files::Needed)?;
+        arguments.rollout.complete(&mut stack, Some(arguments.timeout))?;
         (Source::Spec(Box::new(stack)), spec.region)
     };
     session::run(globals, region.as_deref(), |session| apply(globals, arguments, source, session))
@@ -77,7 +83,9 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Fail
 /// Destroys a stack.
 pub(crate) fn run_destroy(globals: &Globals, arguments: &DestroyArguments) -> Result<Exit, Failure> {
     let spec = spec_file::parse(&arguments.spec, &spec_file::read_text(&arguments.spec)?)?;
-    let stack = spec_file::stack(&spec, Files::NotNeeded)?;
+    let mut stack = spec_file::stack(&spec, Files::NotNeeded)?;
+    // What is on the instances is left there: they may not be the stack's.
+    stack.proxy = None;
     session::run(globals, spec.region.as_deref(), |session| async move {
         let observed = session.observe(&stack).await?;
         let plan = plan::destroy(&stack, &observed).map_err(unplannable)?;
@@ -141,7 +149,8 @@ async fn apply(
     Ok(Exit::Done)
 }
 
-fn show(globals: &Globals, plan: &Plan) {
+/// Prints the plan.
+pub(crate) fn show(globals: &Globals, plan: &Plan) {
     match globals.output {
         Output::Text => report::result(&report::plan::text(plan)),
         Output::Markdown => report::result(&report::plan::markdown(plan)),
@@ -156,7 +165,7 @@ fn show(globals: &Globals, plan: &Plan) {
 }
 
 /// Asks on a terminal; elsewhere nobody can answer, and only `--yes` will do.
-fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
+pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
@@ -176,7 +185,8 @@ fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     Err(Failure { error: anyhow!("not confirmed: nothing was changed"), hint: None, exit: Exit::Failed })
 }
 
-async fn carry_out(globals: &Globals, plan: &Plan, session: &Session) -> Result<(), Failure> {
+/// Runs the plan, shows how it goes, and says what became of it.
+pub(crate) async fn carry_out(globals: &Globals, plan: &Plan, session: &Session) -> Result<(), Failure> {
     let (events, receiver) = events();
     let progress = Progress::new(globals.output == Output::Json, &plan.steps);
     let outcome = {
@@ -204,6 +214,9 @@ fn incomplete(plan: &Plan, mut outcome: Outcome) -> Failure {
     let summary = format!("{} of {} steps are done", outcome.done.len(), plan.steps.len());
     if !remaining.is_empty() {
         report::message(&format!("{summary}; these remain:\n{}", remaining.join("\n")));
+    }
+    if let Some(text) = whereabouts(plan, &outcome) {
+        report::message(&text);
     }
     let resume = "run it again: it goes on from what was done";
     let step = |id: usize| plan.steps.get(id).map_or_else(String::new, |step| step.operation.to_string());

@@ -5,6 +5,8 @@ mod apply;
 mod completions;
 #[cfg(all(feature = "local", feature = "provision", feature = "probe"))]
 mod demo;
+#[cfg(feature = "provision")]
+mod deploy;
 #[cfg(all(feature = "provision", feature = "probe"))]
 mod doctor;
 mod failure;
@@ -28,6 +30,8 @@ mod probe_spec;
 mod proxy_config;
 #[cfg(feature = "provision")]
 mod proxy_protocol;
+#[cfg(feature = "provision")]
+mod rollout;
 #[cfg(feature = "provision")]
 mod schema;
 #[cfg(feature = "provision")]
@@ -73,6 +77,8 @@ enum Command {
     Apply(apply::Arguments),
     #[cfg(feature = "provision")]
     Destroy(apply::DestroyArguments),
+    #[cfg(feature = "provision")]
+    Deploy(deploy::Arguments),
     #[cfg(feature = "provision")]
     Status(status::Arguments),
     #[cfg(all(feature = "provision", feature = "probe"))]
@@ -127,6 +133,8 @@ pub fn run() -> ExitCode {
         Command::Apply(arguments) => apply::run(&cli.globals, &arguments),
         #[cfg(feature = "provision")]
         Command::Destroy(arguments) => apply::run_destroy(&cli.globals, &arguments),
+        #[cfg(feature = "provision")]
+        Command::Deploy(arguments) => deploy::run(&cli.globals, &arguments),
         #[cfg(feature = "provision")]
         Command::Status(arguments) => status::run(&cli.globals, &arguments),
         #[cfg(all(feature = "provision", feature = "probe"))]

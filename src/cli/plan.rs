@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
+use super::rollout::Rollout;
 use super::session::{self, Session, unplannable};
 use super::spec_file::{self, Files};
 use crate::provision::plan::{Adoption, Choices, Cutover, SavedPlan, plan};
@@ -27,6 +28,8 @@ pub(crate) struct Arguments {
     out: Option<PathBuf>,
     #[command(flatten)]
     agreed: Agreed,
+    #[command(flatten)]
+    rollout: Rollout,
 }
 
 /// What a user may agree to besides the spec.
@@ -53,7 +56,8 @@ impl Agreed {
 /// Plans and prints.
 pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure> {
     let spec = spec_file::parse(&arguments.spec, &spec_file::read_text(&arguments.spec)?)?;
-    let stack = spec_file::stack(&spec, Files::Needed)?;
+    let mut stack = spec_file::stack(&spec, Files::Needed)?;
+    arguments.rollout.complete(&mut stack, None)?;
     session::run(globals, spec.region.as_deref(), |session| print(globals, arguments, stack, session))
 }
 

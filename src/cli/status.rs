@@ -8,10 +8,11 @@ use clap::Args;
 
 use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
+use super::rollout::complete_for_comparison;
 use super::session::{self, Session, unplannable};
 use super::spec_file::{self, Files};
 use crate::provision::observe::{instance_health, target_health};
-use crate::provision::plan::{Adoption, plan};
+use crate::provision::plan::{Adoption, ProxyState, plan, proxy_states};
 use crate::provision::resource::{DesiredBalancer, LoadBalancer, Observed, Stack, v2};
 use crate::report;
 use crate::report::status::{ClassicStatus, GroupStatus, LoadBalancerStatus, Status, V2Status};
@@ -33,7 +34,8 @@ pub(crate) struct Arguments {
 /// Shows the state, once or until interrupted.
 pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure> {
     let spec = spec_file::parse(&arguments.spec, &spec_file::read_text(&arguments.spec)?)?;
-    let stack = spec_file::stack(&spec, Files::Needed)?;
+    let mut stack = spec_file::stack(&spec, Files::Needed)?;
+    complete_for_comparison(&mut stack);
     session::run(globals, spec.region.as_deref(), |session| async move {
         loop {
             let status = Box::pin(look(&stack, &session)).await?;
@@ -72,10 +74,15 @@ async fn look(stack: &Stack, session: &Session) -> Result<Status, Failure> {
             exit: Exit::Failed,
         });
     };
-    let plan = plan(stack, &observed, Adoption::Refuse).map_err(unplannable)?;
+    let proxies = proxy_states(stack, &observed);
+    // An instance that nobody can reach, or for which there is no program here, keeps nobody from looking.
+    let without_proxy = Stack { proxy: None, ..stack.clone() };
+    let plan = plan(&without_proxy, &observed, Adoption::Refuse).map_err(unplannable)?;
+    let differing = proxies.iter().filter(|proxy| proxy.state != ProxyState::AsDesired).count();
     let certificates =
         observed.certificates.iter().filter(|found| arns.contains(&found.arn)).cloned().collect();
-    Ok(Status { stack: stack.name.clone(), load_balancer, certificates, drift: plan.changes.len() })
+    let drift = plan.changes.len() + differing;
+    Ok(Status { stack: stack.name.clone(), load_balancer, certificates, proxies, drift })
 }
 
 /// Reads what a Classic load balancer says of its instances; gives the ARNs of its certificates, too.

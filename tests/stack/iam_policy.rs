@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use elbws::provision::iam_policy::policy;
-use elbws::provision::resource::{DesiredBalancer, Scheme, Stack, v2};
+use elbws::provision::resource::{DesiredBalancer, DesiredProxy, Installation, Scheme, Stack, v2};
 use serde_json::Value;
 
 use crate::account::{REGION, stack_in};
@@ -33,7 +33,17 @@ fn action(call: &Value) -> String {
         "elb" | "elbv2" => "elasticloadbalancing",
         service => service,
     };
-    format!("{service}:{}", call["operation"].as_str().unwrap())
+    permission(&format!("{service}:{}", call["operation"].as_str().unwrap()))
+}
+
+/// The permission that a call takes, where it has another name.
+fn permission(call: &str) -> String {
+    match call {
+        "s3:HeadObject" => "s3:GetObject",
+        "s3:HeadBucket" => "s3:ListBucket",
+        call => call,
+    }
+    .to_owned()
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -60,7 +70,7 @@ fn in_the_source(client: &str, service: &str) -> BTreeSet<String> {
             for rest in text.split(before).skip(1) {
                 let name: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
                 if name.contains('_') {
-                    actions.insert(format!("{service}:{}", camel(&name)));
+                    actions.insert(permission(&format!("{service}:{}", camel(&name))));
                 }
             }
         }
@@ -106,6 +116,18 @@ fn what_is_allowed_is_what_the_source_calls() {
             weight: None,
             set_identifier: None,
         }),
+        proxy: Some(DesiredProxy {
+            bucket: "artifacts".to_owned(),
+            programs: BTreeMap::new(),
+            installation: Installation {
+                config: String::new(),
+                unit: String::new(),
+                health: String::new(),
+                status: None,
+            },
+            max_unavailable: 1,
+            timeout: 600,
+        }),
         ..fill(FULL)
     };
     let stacks = [fill(FULL), fill(FILES), fill(FILES_IN_IAM), application];
@@ -119,6 +141,8 @@ fn what_is_allowed_is_what_the_source_calls() {
         ("acm", "acm"),
         ("iam", "iam"),
         ("route53", "route53"),
+        ("s3", "s3"),
+        ("ssm", "ssm"),
     ] {
         called.extend(in_the_source(client, service));
     }

@@ -76,6 +76,8 @@ struct Inner {
     region: String,
     pace: Pace,
     calls: CallCounter,
+    /// Whether an endpoint of the user's answers for every service.
+    own_endpoint: bool,
     /// Tells the clients of one process apart.
     number: usize,
     elb: OnceLock<aws_sdk_elasticloadbalancing::Client>,
@@ -84,6 +86,8 @@ struct Inner {
     iam: OnceLock<aws_sdk_iam::Client>,
     elbv2: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
     route53: OnceLock<aws_sdk_route53::Client>,
+    s3: OnceLock<aws_sdk_s3::Client>,
+    ssm: OnceLock<aws_sdk_ssm::Client>,
 }
 
 impl Clients {
@@ -91,6 +95,7 @@ impl Clients {
     /// the instance's metadata.
     pub async fn new(options: ClientOptions) -> Result<Self, SetupError> {
         let endpoint = endpoint(&options);
+        let own_endpoint = endpoint.is_some();
         let on_loopback = endpoint.as_deref().is_some_and(is_loopback);
         let pace = if on_loopback { Pace::LOCAL } else { Pace::AWS };
         // AWS has a budget of calls that adaptive retries keep to once it was met: one throttle slows the
@@ -145,6 +150,9 @@ impl Clients {
             iam: OnceLock::new(),
             elbv2: OnceLock::new(),
             route53: OnceLock::new(),
+            s3: OnceLock::new(),
+            ssm: OnceLock::new(),
+            own_endpoint,
         })))
     }
 
@@ -227,6 +235,26 @@ impl Clients {
                 ))
                 .interceptor(self.0.calls.clone());
             aws_sdk_route53::Client::from_conf(config.build())
+        })
+    }
+
+    pub(super) fn s3(&self) -> &aws_sdk_s3::Client {
+        self.0.s3.get_or_init(|| {
+            let config = aws_sdk_s3::config::Builder::from(&self.0.config)
+                // A bucket is a host name below the endpoint only where that is AWS's.
+                .force_path_style(self.0.own_endpoint)
+                .retry_partition(aws_sdk_s3::config::retry::RetryPartition::new(self.partition("s3")))
+                .interceptor(self.0.calls.clone());
+            aws_sdk_s3::Client::from_conf(config.build())
+        })
+    }
+
+    pub(super) fn ssm(&self) -> &aws_sdk_ssm::Client {
+        self.0.ssm.get_or_init(|| {
+            let config = aws_sdk_ssm::config::Builder::from(&self.0.config)
+                .retry_partition(aws_sdk_ssm::config::retry::RetryPartition::new(self.partition("ssm")))
+                .interceptor(self.0.calls.clone());
+            aws_sdk_ssm::Client::from_conf(config.build())
         })
     }
 }

@@ -13,7 +13,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::{AwsError, Clients, Failure, Service, error};
 use crate::provision::resource::{
-    GroupRule, Instance, InstanceState, RuleSource, STACK_TAG, SecurityGroup, Subnet, Tags, Vpc,
+    Architecture, GroupRule, Instance, InstanceState, RuleSource, STACK_TAG, SecurityGroup, Subnet, Tags, Vpc,
 };
 
 /// A condition that what is described must meet: one of the values.
@@ -314,6 +314,8 @@ fn instance_from(found: ApiInstance) -> Instance {
         state: state_from(found.state.and_then(|state| state.name).as_ref()),
         vpc: found.vpc_id.filter(|vpc| !vpc.is_empty()),
         zone: found.placement.and_then(|placement| placement.availability_zone).unwrap_or_default(),
+        architecture: found.architecture.and_then(|found| Architecture::from_ec2(found.as_str())),
+        profile: found.iam_instance_profile.and_then(|profile| profile.arn),
         security_groups: found
             .security_groups
             .unwrap_or_default()

@@ -28,6 +28,10 @@ pub enum Service {
     ElbV2,
     /// Route 53.
     Route53,
+    /// S3.
+    S3,
+    /// Systems Manager.
+    Ssm,
 }
 
 impl Service {
@@ -40,6 +44,8 @@ impl Service {
             Self::Acm => "acm",
             Self::Iam => "iam",
             Self::Route53 => "route53",
+            Self::S3 => "s3",
+            Self::Ssm => "ssm",
         }
     }
 }
@@ -52,6 +58,8 @@ impl fmt::Display for Service {
             Self::Acm => "ACM",
             Self::Iam => "IAM",
             Self::Route53 => "Route 53",
+            Self::S3 => "S3",
+            Self::Ssm => "SSM",
         })
     }
 }
@@ -152,6 +160,19 @@ impl AwsError {
     pub fn hint(&self) -> Option<String> {
         match &self.failure {
             Failure::Refused { code, .. } => match code.as_str() {
+                // To look at an object is to be allowed to read it; without being allowed to list the bucket, one
+                // that is not there is forbidden, too.
+                "AccessDenied" if self.service == Service::S3 => Some(format!(
+                    "allow {} on the bucket's objects, and s3:ListBucket on the bucket, in the IAM policy of these \
+                     credentials, and look at the bucket's own policy",
+                    if self.operation == "PutObject" { "s3:PutObject" } else { "s3:GetObject" }
+                )),
+                "PermanentRedirect" => {
+                    Some("name a bucket in the stack's region in proxy.deploy.bucket".to_owned())
+                }
+                "NoSuchBucket" => {
+                    Some("create it with `aws s3 mb`, or name another in proxy.deploy.bucket".to_owned())
+                }
                 "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Some(format!(
                     "allow {}:{} in the IAM policy of these credentials",
                     self.service.action_prefix(),
@@ -212,6 +233,7 @@ const THROTTLES: &[&str] = &[
     "RequestThrottled",
     // Route 53 takes one change of a zone at a time.
     "PriorRequestNotComplete",
+    "SlowDown",
 ];
 
 /// Codes of a failure on AWS's side.

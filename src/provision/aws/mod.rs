@@ -14,6 +14,8 @@ pub(crate) mod iam;
 pub(crate) mod pem;
 pub(crate) mod retry;
 pub(crate) mod route53;
+pub(crate) mod s3;
+pub(crate) mod ssm;
 pub(crate) mod vpc;
 
 pub use calls::CallCount;

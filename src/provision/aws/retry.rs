@@ -132,6 +132,13 @@ impl<'a> Patience<'a> {
         slept
     }
 
+    /// Does the same whatever is wished: what goes on elsewhere cannot be stopped, only waited for.
+    pub(crate) async fn wait_out(&self, pause: &mut Duration, reason: &str) {
+        (self.retrying)(reason);
+        tokio::time::sleep(*pause).await;
+        *pause = (*pause * 2).min(self.pace.longest);
+    }
+
     /// Makes `call` until it succeeds, fails for a reason that is in none of `rules`, or that rule's time is
     /// over. A cancellation ends the wait, not the call, and gives the last error.
     pub(crate) async fn retry<T, F>(&self, rules: &[Rule], mut call: impl FnMut() -> F) -> Result<T, AwsError>

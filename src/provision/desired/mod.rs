@@ -5,11 +5,13 @@ pub mod v2;
 
 use std::collections::BTreeMap;
 
+use super::install;
 use super::resource::{
     AccessLogs, Admission, Attributes, CertificateFiles, CertificateSource, CertificateStore,
-    DesiredBalancer, DesiredListener, DesiredLoadBalancer, HealthCheck, InstanceSelector, Protocol, Scheme,
-    Stack, SubnetSelector, Tags, VpcSelector,
+    DesiredBalancer, DesiredListener, DesiredLoadBalancer, DesiredProxy, HealthCheck, InstanceSelector,
+    Protocol, Scheme, Stack, SubnetSelector, Tags, VpcSelector,
 };
+use super::spec::proxy::{Deploy, Proxy};
 use super::spec::{self, ClassicListener, ClassicLoadBalancer, ClassicProtocol, LoadBalancer, Spec};
 
 /// What the files of a certificate were found to hold.
@@ -63,6 +65,24 @@ pub fn desired(
             LoadBalancer::Network(balancer) => DesiredBalancer::V2(v2::network(balancer)),
         },
         dns: spec.dns.as_ref().map(v2::record),
+        proxy: spec.proxy.as_ref().and_then(proxy),
+    }
+}
+
+/// Seconds that the load balancer is given to find an instance healthy, unless told otherwise.
+const HEALTHY_WITHIN: u32 = 600;
+
+/// Which programs there are is found beside the spec.
+fn proxy(proxy: &Proxy) -> Option<DesiredProxy> {
+    match &proxy.deploy {
+        Deploy::None => None,
+        Deploy::Ssm { bucket } => Some(DesiredProxy {
+            bucket: bucket.clone(),
+            programs: BTreeMap::new(),
+            installation: install::installation(proxy),
+            max_unavailable: 1,
+            timeout: HEALTHY_WITHIN,
+        }),
     }
 }
 

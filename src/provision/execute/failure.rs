@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::provision::aws::{AwsError, TargetHealth};
+use crate::provision::install::ProgramError;
 use crate::provision::resource::ResourceKey;
 
 /// Why a step, or the wait for instances, failed.
@@ -160,12 +161,116 @@ pub enum ExecuteError {
         /// The targets that are not, each with what the load balancer says.
         targets: Vec<Unhealthy>,
     },
+    /// The script did not install the proxy on an instance.
+    #[error("{instance}: {}{}", aftermath.words(status), quoted(output))]
+    NotInstalled {
+        /// The instance.
+        instance: String,
+        /// What it was left with.
+        aftermath: Aftermath,
+        /// How the command ended, in SSM's words.
+        status: String,
+        /// The end of what the script wrote.
+        output: String,
+    },
+    /// Nothing was heard of a script on an instance.
+    #[error("{instance} does not say how the script ended, after {seconds} s")]
+    NoAnswer {
+        /// The instance.
+        instance: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// The load balancer does not find an instance healthy, though the proxy on it answers.
+    #[error("the proxy runs on {instance}, but after {seconds} s {}", describe(targets))]
+    NotHealthy {
+        /// The instance.
+        instance: String,
+        /// How long it was waited for.
+        seconds: u64,
+        /// What is said of it.
+        targets: Vec<Unhealthy>,
+    },
+    /// No script can be made for an instance.
+    #[error("{instance} cannot be told where the program is")]
+    Program {
+        /// The instance.
+        instance: String,
+        /// Why.
+        #[source]
+        error: ProgramError,
+    },
     /// There is nothing to wait for.
     #[error("load balancer {name} has no registered instances")]
     NothingRegistered {
         /// The load balancer.
         name: String,
     },
+}
+
+/// What a script that failed left an instance with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aftermath {
+    /// Nothing was changed.
+    Unchanged,
+    /// It went back to the previous version, which serves.
+    RolledBack,
+    /// Nothing ran before, and nothing does.
+    TakenAway,
+    /// It went back to the previous version, which does not serve either.
+    Down,
+    /// The script did not get so far as to say it.
+    Unknown,
+}
+
+impl Aftermath {
+    /// Reads it from what the script wrote.
+    pub(super) fn read(output: &str) -> Self {
+        const SAID: [(&str, Aftermath); 6] = [
+            ("went back to the previous version, which serves", Aftermath::RolledBack),
+            ("went back to the previous version, which does not serve", Aftermath::Down),
+            ("so it was taken away again", Aftermath::TakenAway),
+            ("nothing was changed", Aftermath::Unchanged),
+            ("elbws-proxy cannot be fetched", Aftermath::Unchanged),
+            ("expected was", Aftermath::Unchanged),
+        ];
+        let said = SAID.iter().find(|(words, _)| output.contains(words));
+        said.map_or(Self::Unknown, |(_, aftermath)| *aftermath)
+    }
+
+    /// Says what the instance runs now.
+    #[must_use]
+    pub fn runs(self) -> &'static str {
+        match self {
+            Self::Unchanged => "what it ran before",
+            Self::RolledBack => "what it ran before: it was rolled back",
+            Self::TakenAway => "no proxy, as before",
+            Self::Down => "no proxy that serves",
+            Self::Unknown => "it is not known which one: elbws status says",
+        }
+    }
+
+    fn words(self, status: &str) -> String {
+        match self {
+            Self::Unchanged => "the proxy was not installed, and nothing was changed".to_owned(),
+            Self::RolledBack => {
+                "the new proxy does not serve: it was rolled back, and the previous one serves".to_owned()
+            }
+            Self::TakenAway => {
+                "the proxy does not serve, and as nothing ran before it was taken away again".to_owned()
+            }
+            Self::Down => {
+                "the new proxy does not serve: it was rolled back, and the previous one does not serve either"
+                    .to_owned()
+            }
+            Self::Unknown => format!("the script that installs the proxy failed ({status})"),
+        }
+    }
+}
+
+/// What a script wrote, each line marked as its.
+fn quoted(output: &str) -> String {
+    output.lines().flat_map(|line| ["\n    | ", line]).collect()
 }
 
 /// A target that is not in service.
@@ -217,12 +322,24 @@ impl ExecuteError {
             Self::NotInService { .. } => {
                 Some("check the health check's target on the instances and their security groups".to_owned())
             }
+            Self::NotInstalled { .. } => Some(
+                "the instances that were not reached keep what they run: mend it, and run it again".to_owned(),
+            ),
+            Self::NoAnswer { instance, .. } => Some(format!(
+                "look at `aws ssm list-command-invocations --instance-id {instance}`, and run it again"
+            )),
+            Self::NotHealthy { .. } => Some(
+                "check the health check's target and the security groups, then run it again: an instance that runs the \
+                 proxy already is left alone"
+                    .to_owned(),
+            ),
             Self::NothingRegistered { .. } => {
                 Some("select running instances in `instances` of the spec".to_owned())
             }
             Self::ReadFile { .. }
             | Self::NoCertificate { .. }
             | Self::NoPrivateKey { .. }
+            | Self::Program { .. }
             | Self::NoLoadBalancer { .. }
             | Self::Unresolved(_)
             | Self::Interrupted => None,
@@ -240,4 +357,38 @@ fn describe(targets: &[Unhealthy]) -> String {
         })
         .collect();
     texts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every way in which the script ends badly is known by its own words.
+    #[test]
+    fn the_script_s_last_words_are_understood() {
+        let script = include_str!("../install/install.sh");
+        let mut understood = 0;
+        for said in script.lines().filter(|line| line.contains("die '") || line.contains("die \"")) {
+            let aftermath = Aftermath::read(&said.replace("$name", "elbws-proxy"));
+            understood += usize::from(aftermath != Aftermath::Unknown);
+        }
+        assert!(understood >= 5, "{understood}");
+        let went_back = "elbws: went back to the previous version, which serves";
+        assert_eq!(Aftermath::read(went_back), Aftermath::RolledBack);
+        assert!(script.contains(&went_back[7..]));
+    }
+
+    #[test]
+    fn what_the_script_wrote_is_shown() {
+        let error = ExecuteError::NotInstalled {
+            instance: "i-1".to_owned(),
+            aftermath: Aftermath::RolledBack,
+            status: "Failed".to_owned(),
+            output: "one\ntwo".to_owned(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "i-1: the new proxy does not serve: it was rolled back, and the previous one serves\n    | one\n    | two"
+        );
+    }
 }

@@ -18,9 +18,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const NOT_REGISTERED: &str = "NotRegistered";
 /// What a Classic load balancer says of an instance that gets connections.
-const IN_SERVICE: &str = "InService";
+pub(super) const IN_SERVICE: &str = "InService";
 /// What a target group says of a target that gets them.
-const HEALTHY: &str = "healthy";
+pub(super) const HEALTHY: &str = "healthy";
 /// How long a step waits for the first instance.
 const IN_SERVICE_WITHIN: Duration = Duration::from_mins(10);
 

@@ -6,6 +6,7 @@ mod failure;
 mod in_service;
 mod load_balancer;
 mod operation;
+mod proxy;
 mod security_group;
 mod v2;
 
@@ -23,7 +24,7 @@ use super::resource::ResourceKey;
 use operation::Run;
 
 pub use super::event::{Event, events};
-pub use failure::{ExecuteError, Unhealthy};
+pub use failure::{Aftermath, ExecuteError, Unhealthy};
 pub use in_service::{wait_healthy, wait_in_service};
 
 /// How many steps run at the same time; AWS's limits on calls are a few a second.

@@ -25,7 +25,8 @@ impl Operation {
         match self {
             Self::V2(operation) => operation.output(),
             Self::ImportCertificate { key, .. } | Self::CreateSecurityGroup { key, .. } => Some(key),
-            Self::TagCertificate { .. }
+            Self::Proxy(_)
+            | Self::TagCertificate { .. }
             | Self::DeleteCertificate { .. }
             | Self::AuthorizeIngress { .. }
             | Self::RevokeIngress { .. }
@@ -60,6 +61,7 @@ impl Run<'_> {
         let clients = self.clients;
         match operation {
             Operation::V2(operation) => return Box::pin(self.v2(operation)).await,
+            Operation::Proxy(operation) => Box::pin(self.proxy(operation)).await?,
             Operation::ImportCertificate { files, over, iam, tags, .. } => {
                 return self.import_certificate(files, over.as_deref(), iam.as_ref(), tags).await.map(Some);
             }

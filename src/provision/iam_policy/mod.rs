@@ -1,11 +1,12 @@
-//! Stack → the IAM policy that its `plan`, `apply`, `status`, `doctor` and `destroy` need; pure.
+//! Stack → the IAM policy that its `plan`, `apply`, `deploy`, `status`, `doctor` and `destroy` need; pure.
 //!
 //! Least by action, and by resource where the service can tell one from another: by name, by the stack's tags, or
 //! by what is asked for. Sources: the service authorization reference's pages on Elastic Load Balancing (and V2),
-//! EC2, Certificate Manager, IAM and Route 53.
+//! EC2, Certificate Manager, IAM, Route 53, Systems Manager and S3.
 
 mod certificates;
 mod classic;
+mod proxy;
 mod security_groups;
 mod v2;
 
@@ -57,6 +58,7 @@ pub fn policy(stack: &Stack, region: Option<&str>) -> PolicyDocument {
     statement.extend(security_groups::statements(stack, place));
     statement.extend(certificates::statements(stack, place));
     statement.extend(stack.dns.iter().flat_map(|_| v2::record_statements()));
+    statement.extend(stack.proxy.iter().flat_map(|proxy| proxy::statements(stack, proxy, place)));
     statement.push(
         allow("ServiceLinkedRole", "iam", &["CreateServiceLinkedRole"])
             .on(["arn:aws:iam::*:role/aws-service-role/elasticloadbalancing.amazonaws.com/AWSServiceRoleForElasticLoadBalancing".to_owned()])
@@ -87,7 +89,10 @@ fn reads(stack: &Stack) -> Statement {
         DesiredBalancer::V2(_) => reads.and("elasticloadbalancing", v2::READS),
     };
     reads = reads.and("acm", certificates::ACM_READS).and("iam", certificates::IAM_READS);
-    if stack.dns.is_some() { reads.and("route53", v2::RECORD_READS) } else { reads }
+    if stack.dns.is_some() {
+        reads = reads.and("route53", v2::RECORD_READS);
+    }
+    if stack.proxy.is_some() { reads.and("ssm", proxy::READS) } else { reads }
 }
 
 /// Where resources are.

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::proxy_config;
-use crate::provision::spec::proxy::Proxy;
+use crate::provision::resource::{Installation, object_key};
+use crate::provision::spec::proxy::{Bind, Proxy};
 
 const SCRIPT: &str = include_str!("install.sh");
 const UNIT: &str = include_str!("../../../packaging/elbws-proxy.service");
@@ -51,12 +52,6 @@ impl Program {
     }
 }
 
-/// Returns the key under which a bucket holds the program with that hash.
-#[must_use]
-pub fn object_key(sha256: &str) -> String {
-    format!("elbws-proxy/{sha256}")
-}
-
 fn checked(sha256: &str) -> Result<String, ProgramError> {
     if sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         Ok(sha256.to_ascii_lowercase())
@@ -81,22 +76,41 @@ pub fn stop_seconds(proxy: &Proxy) -> u32 {
 /// serve. It is idempotent, and goes back to what ran before when the proxy does not come up.
 #[must_use]
 pub fn install_script(proxy: &Proxy, program: &Program) -> String {
-    let every = |ip: IpAddr| match ip {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-    };
-    let address = proxy
-        .health
-        .address
-        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ip| if ip.is_unspecified() { every(ip) } else { ip });
-    let health = SocketAddr::new(address, proxy.health.port);
+    script_of(&installation(proxy), program)
+}
+
+/// Returns the same script for texts that were made before.
+#[must_use]
+pub fn script_of(installation: &Installation, program: &Program) -> String {
     // The two texts last: they are the user's, and hold no placeholder for those before them.
     SCRIPT
         .replace("@SHA256@", &program.sha256)
         .replace("@SOURCE@", &program.source)
-        .replace("@HEALTH@", &format!("http://{health}/healthz"))
-        .replace("@UNIT@", &unit(proxy))
-        .replace("@CONFIG@", &proxy_config(proxy))
+        .replace("@HEALTH@", &installation.health)
+        .replace("@UNIT@", &installation.unit)
+        .replace("@CONFIG@", &installation.config)
+}
+
+/// Returns what is installed beside the program.
+#[must_use]
+pub fn installation(proxy: &Proxy) -> Installation {
+    Installation {
+        config: proxy_config(proxy),
+        unit: unit(proxy),
+        health: format!("http://{}/healthz", from_inside(proxy.health)),
+        status: proxy.metrics.map(|metrics| format!("http://{}/status", from_inside(metrics))),
+    }
+}
+
+/// Where the instance itself reaches what listens there.
+fn from_inside(bind: Bind) -> SocketAddr {
+    let address = match bind.address {
+        None => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Some(IpAddr::V4(every)) if every.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Some(IpAddr::V6(every)) if every.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        Some(one) => one,
+    };
+    SocketAddr::new(address, bind.port)
 }
 
 /// Returns the cloud-init user data that installs the proxy when an instance boots for the first time.

@@ -7,6 +7,7 @@
 mod certificates;
 mod compute;
 mod formers;
+mod proxies;
 mod v2;
 
 use std::collections::BTreeSet;
@@ -21,7 +22,8 @@ use formers::Formers;
 ///
 /// That takes three rounds of calls, and for a Classic stack that exists 12 calls in all; more only where instances
 /// are selected both by id and by tag, where certificates were imported into ACM, and after a rename. A stack with
-/// an Application or a Network load balancer takes two rounds more; how many calls, [`v2::observe`] says.
+/// an Application or a Network load balancer takes two rounds more; how many calls, [`v2::observe`] says. What the
+/// instances have of the proxy takes as many as [`proxies::observe`] says, and none where it is not to be installed.
 pub async fn observe(clients: &Clients, stack: &Stack) -> Result<Observed, AwsError> {
     let owned = [ec2::Condition::new(format!("tag:{STACK_TAG}"), [&stack.name])];
     // What the spec alone leads to.
@@ -55,9 +57,10 @@ pub async fn observe(clients: &Clients, stack: &Stack) -> Result<Observed, AwsEr
         .collect();
     let names = load_balancers.iter().map(|found| &found.dns_name);
     let names = names.chain(v2.load_balancers.iter().map(|found| &found.dns_name)).collect();
-    let (of_groups, records) = tokio::try_join!(
+    let (of_groups, records, proxies) = tokio::try_join!(
         rules_of(clients, groups),
-        v2::records(clients, stack.dns.as_ref(), &v2.zones, names)
+        v2::records(clients, stack.dns.as_ref(), &v2.zones, names),
+        proxies::observe(clients, stack, &selected.instances)
     )?;
     rules.extend(of_groups);
     rules.sort();
@@ -76,6 +79,8 @@ pub async fn observe(clients: &Clients, stack: &Stack) -> Result<Observed, AwsEr
         target_groups: v2.target_groups,
         zones: v2.zones,
         records,
+        proxies: proxies.proxies,
+        programs: proxies.programs,
     })
 }
 

@@ -9,6 +9,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::V2(operation) => operation.fmt(f),
+            Self::Proxy(operation) => operation.fmt(f),
             Self::ImportCertificate { files, over: None, .. } => {
                 write!(f, "import certificate {}", files.certificate.display())
             }

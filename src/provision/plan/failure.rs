@@ -1,6 +1,9 @@
 //! Why a stack cannot be planned.
 
-use crate::provision::resource::{LoadBalancerType, SubnetSelector, Tags, VpcSelector};
+use std::path::PathBuf;
+
+use super::proxy::Lack;
+use crate::provision::resource::{Architecture, LoadBalancerType, SubnetSelector, Tags, VpcSelector};
 
 /// Why a stack cannot be planned against what was observed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -156,6 +159,34 @@ pub enum PlanError {
         /// Where it leads, if it is an alias.
         target: Option<String>,
     },
+    /// Systems Manager cannot run anything on an instance.
+    #[error("proxy.deploy: SSM cannot reach {instance}: {lack}")]
+    NotManaged {
+        /// The instance.
+        instance: String,
+        /// What it lacks.
+        lack: Lack,
+        /// The region.
+        region: String,
+    },
+    /// There is no program for what instances are.
+    #[error("proxy.deploy: {}", no_program(*architecture, instances, found))]
+    NoProgram {
+        /// What they are; none for what the proxy is not made for.
+        architecture: Option<Architecture>,
+        /// The instances.
+        instances: Vec<String>,
+        /// The programs that there are.
+        found: Vec<(Architecture, PathBuf)>,
+    },
+    /// The load balancer is not there yet.
+    #[error("load balancer {name} does not exist in {region}")]
+    NotBuilt {
+        /// Its name.
+        name: String,
+        /// The region.
+        region: String,
+    },
 }
 
 impl PlanError {
@@ -217,10 +248,59 @@ impl PlanError {
             Self::RecordTaken { .. } => {
                 "delete it, give dns.weight to stand beside it, or take it over with --adopt".into()
             }
+            Self::NotManaged { lack, region, .. } => lack_hint(lack, region),
+            Self::NoProgram { architecture: Some(architecture), .. } => format!(
+                "give one with --proxy-binary PATH, or put it beside elbws as elbws-proxy-{architecture}: `cargo build \
+                 --release --no-default-features --features proxy --target {architecture}-unknown-linux-musl` makes one"
+            ),
+            Self::NoProgram { architecture: None, .. } => {
+                "choose instances of x86_64 or arm64".into()
+            }
+            Self::NotBuilt { .. } => "build it with `elbws apply`, which installs the proxy, too".into(),
             Self::NotOwned { owner: Some(owner), .. } => {
                 format!("choose another load_balancer.name, or destroy the stack {owner} first")
             }
         }
+    }
+}
+
+fn lack_hint(lack: &Lack, region: &str) -> String {
+    match lack {
+        Lack::Profile => {
+            "attach an instance profile whose role has the policy AmazonSSMManagedInstanceCore: `aws ec2 \
+                          associate-iam-instance-profile`; its agent registers within minutes"
+                .to_owned()
+        }
+        Lack::Registration => format!(
+            "see that amazon-ssm-agent runs on it, that its role has the policy AmazonSSMManagedInstanceCore, and that it \
+             reaches ssm.{region}.amazonaws.com, ssmmessages and ec2messages through the internet or VPC endpoints; one \
+             just launched takes a minute or two"
+        ),
+        Lack::Connection(_) => format!(
+            "see that amazon-ssm-agent runs on it and that it reaches ssm.{region}.amazonaws.com, ssmmessages and \
+             ec2messages through the internet or VPC endpoints"
+        ),
+        Lack::Answer { .. } => {
+            "look at the agent's log on it, /var/log/amazon/ssm/amazon-ssm-agent.log, and run it again"
+                .to_owned()
+        }
+    }
+}
+
+fn no_program(
+    architecture: Option<Architecture>,
+    instances: &[String],
+    found: &[(Architecture, PathBuf)],
+) -> String {
+    let instances = instances.join(", ");
+    match architecture {
+        Some(architecture) => {
+            let found =
+                found.iter().map(|(made_for, path)| format!("; {} is for {made_for}", path.display()));
+            let found: String = found.collect();
+            format!("there is no elbws-proxy for {architecture}, which {instances} needs{found}")
+        }
+        None => format!("elbws-proxy is not made for what {instances} is"),
     }
 }
 

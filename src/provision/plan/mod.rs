@@ -10,6 +10,7 @@ mod former;
 mod operation;
 mod order;
 mod placement;
+mod proxy;
 mod saved;
 mod security_group;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use failure::PlanError;
 pub use fields::KNOWN_AFTER_APPLY;
 pub use operation::{IamName, NewListener, NewRule, NewRuleSource, Operation, Reference, TagChange};
-
+pub use proxy::{Gate, Lack, ProxyOn, ProxyOperation, ProxyState, proxy_states};
 pub use saved::{SavedPlan, SavedPlanError};
 pub use v2::V2Operation;
 
@@ -32,7 +33,7 @@ use self::former::Former;
 use self::order::Draft;
 use self::placement::Placement;
 use super::resource::{
-    DesiredBalancer, LoadBalancerType, Observed, ResourceKey, Stack, Tags, v2 as resource_v2,
+    DesiredBalancer, Kind, LoadBalancerType, Observed, ResourceKey, Stack, Tags, v2 as resource_v2,
 };
 
 /// What happens to a resource.
@@ -209,6 +210,7 @@ pub fn plan(stack: &Stack, observed: &Observed, choices: impl Into<Choices>) -> 
     }
     v2::record::check(stack, stack.load_balancer.scheme(), observed, choices.adoption, &mut errors);
     former::check(&formers, &mut errors);
+    proxy::check(stack, observed, &placement, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -236,8 +238,44 @@ pub fn plan(stack: &Stack, observed: &Observed, choices: impl Into<Choices>) -> 
     let listening: BTreeSet<&String> =
         formers.iter().filter(|former| former.stays()).flat_map(Former::certificates).collect();
     certificate::plan_deletions(&stack.name, observed, &around.certificates, &listening, &mut draft);
+    proxy::plan(stack, observed, &around.placement, &target_groups, &mut draft);
     let targets = around.placement.running().map(str::to_owned).collect();
     Ok(Plan { targets, target_groups, ..draft.finish(stack, observed) })
+}
+
+/// Plans the proxy on the instances, and nothing else of what [`plan`] plans.
+///
+/// # Errors
+///
+/// What [`plan`] refuses, and a load balancer that is not there.
+pub fn deploy(
+    stack: &Stack,
+    observed: &Observed,
+    choices: impl Into<Choices>,
+) -> Result<Plan, Vec<PlanError>> {
+    let name = stack.load_balancer.name();
+    if found_tags(stack, observed).is_none() {
+        return Err(vec![PlanError::NotBuilt { name: name.to_owned(), region: observed.region.clone() }]);
+    }
+    let mut plan = plan(stack, observed, choices)?;
+    let is_ours = |key: &ResourceKey| matches!(key.kind, Kind::Program | Kind::Proxy);
+    let all = plan.changes.len();
+    plan.changes.retain(|change| is_ours(&change.resource));
+    let others = all - plan.changes.len();
+    plan.steps.retain(|step| step.resources.iter().all(is_ours));
+    let places: BTreeMap<usize, usize> =
+        plan.steps.iter().enumerate().map(|(place, step)| (step.id, place)).collect();
+    for (place, step) in plan.steps.iter_mut().enumerate() {
+        step.id = place;
+        step.needs = step.needs.iter().filter_map(|need| places.get(need)).copied().collect();
+    }
+    plan.warnings.clear();
+    if others > 0 {
+        let (noun, verb) = if others == 1 { ("resource", "differs") } else { ("resources", "differ") };
+        plan.warnings
+            .push(format!("{others} {noun} of the stack {verb} from the spec: elbws apply changes them"));
+    }
+    Ok(plan)
 }
 
 /// Plans the deletion of all that carries the stack's tags.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::proxy::ProxyOperation;
 use super::v2::V2Operation;
 use crate::provision::resource::{
     Attributes, CertificateFiles, HealthCheck, PolicyKind, Protocol, ResourceKey, RuleSource, Scheme, Tags,
@@ -75,6 +76,8 @@ impl NewRuleSource {
 pub enum Operation {
     /// A call for an Application or a Network load balancer, or for a DNS record.
     V2(V2Operation),
+    /// A step about the proxy on the instances.
+    Proxy(ProxyOperation),
     /// ACM `ImportCertificate` or IAM `UploadServerCertificate`. Outputs the ARN.
     ///
     /// The files are read when it runs and refused when the fingerprint is no longer theirs.

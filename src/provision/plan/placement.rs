@@ -130,12 +130,7 @@ fn instances<'a>(
     for id in observed.missing_instances.intersection(&selector.ids) {
         errors.push(PlanError::UnknownInstance { id: id.clone(), region: observed.region.clone() });
     }
-    let selected = observed.instances.iter().filter(|instance| {
-        selector.ids.contains(&instance.id)
-            || (!selector.tags.0.is_empty()
-                && instance.state == InstanceState::Running
-                && instance.tags.include(&selector.tags))
-    });
+    let selected = observed.instances.iter().filter(|instance| selector.selects(instance));
     let mut chosen = BTreeMap::new();
     for instance in selected {
         match &instance.vpc {

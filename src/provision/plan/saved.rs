@@ -7,7 +7,7 @@ use super::{Choices, Plan};
 use crate::provision::resource::{Observed, Stack};
 
 /// The format of saved plans that this version writes and reads.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// A plan as `plan --out` writes it.
 ///

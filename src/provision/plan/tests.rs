@@ -22,6 +22,7 @@ pub(super) fn stack() -> Stack {
         certificate: Some(CertificateSource::Domain("chat.example.com".into())),
         additional_certificates: Vec::new(),
         dns: None,
+        proxy: None,
         load_balancer: DesiredBalancer::Classic(DesiredLoadBalancer {
             name: "chat".into(),
             scheme: Scheme::InternetFacing,
@@ -89,6 +90,8 @@ pub(super) fn surroundings() -> Observed {
             state: InstanceState::Running,
             vpc: Some("vpc-1".into()),
             zone: "us-east-1a".into(),
+            architecture: Some(Architecture::X86_64),
+            profile: None,
             security_groups: BTreeSet::from(["sg-app".to_owned()]),
             tags: Tags::from_iter([("App", "chat")]),
         }],
@@ -364,6 +367,6 @@ fn a_saved_plan_is_refused_once_what_was_observed_has_changed() {
     assert!(read.check(&observed).is_ok());
     assert!(matches!(read.check(&applied()), Err(SavedPlanError::Stale)));
     assert!(matches!(SavedPlan::from_json("{}"), Err(SavedPlanError::Malformed(_))));
-    let other = saved.to_json().unwrap().replacen("\"format\": 2", "\"format\": 7", 1);
+    let other = saved.to_json().unwrap().replacen("\"format\": 3", "\"format\": 7", 1);
     assert!(matches!(SavedPlan::from_json(&other), Err(SavedPlanError::Format { found: 7 })));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Tags;
+use super::{Architecture, Tags};
 
 /// The state of an instance, as EC2 names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,6 +35,10 @@ pub struct Instance {
     pub vpc: Option<String>,
     /// The availability zone that it runs in.
     pub zone: String,
+    /// What it is made for; none where that is nothing that the proxy is made for.
+    pub architecture: Option<Architecture>,
+    /// The ARN of its instance profile.
+    pub profile: Option<String>,
     /// The ids of its security groups.
     pub security_groups: BTreeSet<String>,
     /// Its tags.

@@ -34,10 +34,14 @@ pub enum Kind {
     Target,
     /// A DNS record that leads to the load balancer; named for its name.
     DnsRecord,
+    /// The proxy's program in the bucket; named for what it is made for.
+    Program,
+    /// The proxy on an instance; named for the instance's id.
+    Proxy,
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 13] = [
+    const ALL: [(Self, &'static str); 15] = [
         (Self::Certificate, "certificate"),
         (Self::SecurityGroup, "security-group"),
         (Self::Admission, "admission"),
@@ -51,6 +55,8 @@ impl Kind {
         (Self::HealthCheck, "health-check"),
         (Self::Target, "target"),
         (Self::DnsRecord, "dns-record"),
+        (Self::Program, "program"),
+        (Self::Proxy, "proxy"),
     ];
 
     /// Returns the kind's name as plans print it.

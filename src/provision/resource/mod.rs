@@ -12,6 +12,7 @@ mod network;
 mod observed;
 pub mod path;
 mod policy;
+mod proxy;
 mod security_group;
 mod stack;
 mod tags;
@@ -27,6 +28,10 @@ pub use load_balancer::{LoadBalancer, LoadBalancerType, Scheme};
 pub use network::{Subnet, Vpc};
 pub use observed::Observed;
 pub use policy::{Policy, PolicyKind};
+pub use proxy::{
+    Architecture, DesiredProxy, Installation, Installed, Management, ObservedProxy, ProgramFile, object_key,
+    sha256_of,
+};
 pub use security_group::{GroupRule, RuleSource, SecurityGroup};
 pub use stack::{
     Admission, CertificateSource, DesiredBalancer, DesiredListener, DesiredLoadBalancer, InstanceSelector,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Certificate, GroupRule, Instance, LoadBalancer, SecurityGroup, Subnet, Vpc, v2};
+use super::{Certificate, GroupRule, Instance, LoadBalancer, ObservedProxy, SecurityGroup, Subnet, Vpc, v2};
 
 /// What a plan is made against: read once, in full, before planning; every list is sorted by id or name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,10 @@ pub struct Observed {
     /// The record sets of the desired name, whoever made them, and any other of the zone that is an alias of one of
     /// these load balancers.
     pub records: Vec<v2::Record>,
+    /// The proxy on each of the selected instances that run; none where nothing is to be installed.
+    pub proxies: Vec<ObservedProxy>,
+    /// The SHA-256 of those of the desired programs that the bucket has.
+    pub programs: BTreeSet<String>,
 }
 
 impl Observed {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attributes, CertificateFiles, HealthCheck, Kind, LoadBalancerType, Protocol, ResourceKey, Scheme, Tags,
-    v2,
+    Attributes, CertificateFiles, DesiredProxy, HealthCheck, Instance, InstanceState, Kind, LoadBalancerType,
+    Protocol, ResourceKey, Scheme, Tags, v2,
 };
 
 /// Which VPC a stack is placed in.
@@ -40,6 +40,17 @@ pub struct InstanceSelector {
     pub ids: BTreeSet<String>,
     /// The running ones with all of these tags; none when it is empty.
     pub tags: Tags,
+}
+
+impl InstanceSelector {
+    /// Says whether the instance is one of them.
+    #[must_use]
+    pub fn selects(&self, instance: &Instance) -> bool {
+        let tagged = !self.tags.0.is_empty()
+            && instance.state == InstanceState::Running
+            && instance.tags.include(&self.tags);
+        tagged || self.ids.contains(&instance.id)
+    }
 }
 
 /// Where the certificate comes from.
@@ -198,6 +209,8 @@ pub struct Stack {
     pub load_balancer: DesiredBalancer,
     /// The DNS records that lead to its load balancer.
     pub dns: Option<v2::DesiredRecord>,
+    /// The proxy that is installed on its instances, if one is.
+    pub proxy: Option<DesiredProxy>,
 }
 
 impl Stack {

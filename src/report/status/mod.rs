@@ -1,6 +1,7 @@
 //! The live state of a stack, for people and for programs.
 
 mod classic;
+mod proxy;
 mod v2;
 
 use std::fmt::Write as _;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::provision::plan::ProxyOn;
 use crate::provision::resource::Certificate;
 
 pub(crate) use classic::ClassicStatus;
@@ -30,6 +32,8 @@ pub(crate) struct Status {
     pub(crate) load_balancer: LoadBalancerStatus,
     /// The certificates on its listeners.
     pub(crate) certificates: Vec<Certificate>,
+    /// The proxy on each instance; none where it is not installed by us.
+    pub(crate) proxies: Vec<ProxyOn>,
     /// How many resources differ from the spec.
     pub(crate) drift: usize,
 }
@@ -61,13 +65,18 @@ impl Status {
                 })
             })
             .collect();
-        json!({
+        let mut status = json!({
             "stack": self.stack,
             "load_balancer": balancer,
             "targets": targets,
             "certificates": certificates,
             "drift": self.drift,
-        })
+        });
+        if !self.proxies.is_empty() {
+            let proxies: Vec<Value> = self.proxies.iter().map(proxy::json).collect();
+            status["proxies"] = proxies.into();
+        }
+        status
     }
 
     /// Returns the state for people.
@@ -83,6 +92,9 @@ impl Status {
             let domain = found.domains.first().map_or("", String::as_str);
             let sni = if self.is_chosen_by_sni(found) { "  by SNI" } else { "" };
             let _ = writeln!(text, "  {domain}  {}  {}{sni}", expiry(found.not_after), found.arn);
+        }
+        if !self.proxies.is_empty() {
+            text.push_str(&proxy::text(&self.proxies));
         }
         let _ = match self.drift {
             0 => writeln!(text, "\n{GOOD}as the spec says{GOOD:#}"),

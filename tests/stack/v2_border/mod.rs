@@ -121,6 +121,7 @@ pub(crate) fn stack(family: Family) -> Stack {
             listeners: BTreeMap::new(),
             target_groups: BTreeMap::new(),
         }),
+        proxy: None,
         dns: None,
     }
 }

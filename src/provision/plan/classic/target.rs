@@ -62,5 +62,6 @@ pub(super) fn await_in_service(scene: &Scene<'_>, instances: BTreeSet<String>, d
         After::EveryMade(Kind::Target),
         After::EveryMade(Kind::Listener),
         After::EveryMade(Kind::BackendPolicies),
+        After::EveryMade(Kind::Proxy),
     ]));
 }

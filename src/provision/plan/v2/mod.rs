@@ -135,11 +135,11 @@ fn await_switched(scene: &Scene<'_>, draft: &mut Draft) {
         return;
     }
     let operation = V2Operation::AwaitHealthy { groups };
-    draft.step(
-        DraftStep::new(Operation::V2(operation), &scene.key())
-            .completes(&switch_key())
-            .after([made(&prepared_key()), After::EveryMade(Kind::Target)]),
-    );
+    draft.step(DraftStep::new(Operation::V2(operation), &scene.key()).completes(&switch_key()).after([
+        made(&prepared_key()),
+        After::EveryMade(Kind::Target),
+        After::EveryMade(Kind::Proxy),
+    ]));
 }
 
 /// Waits until all that the load balancer forwards to has a healthy target, before anybody is led to it alone.
@@ -156,6 +156,7 @@ fn await_healthy(scene: &Scene<'_>, draft: &mut Draft) {
         After::EveryMade(Kind::Target),
         After::EveryMade(Kind::Listener),
         After::EveryMade(Kind::Rule),
+        After::EveryMade(Kind::Proxy),
     ]));
 }
 

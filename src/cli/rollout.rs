@@ -1,0 +1,117 @@
+//! How the proxy is put onto the instances: the options, and the programs that are found on this machine.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+
+use super::failure::{Exit, Failure};
+use crate::provision::install::architecture_of;
+use crate::provision::resource::{Architecture, ProgramFile, Stack, sha256_of};
+
+const NAME: &str = "elbws-proxy";
+
+/// How the proxy is put onto the instances, where the spec says `proxy.deploy`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Rollout {
+    /// The elbws-proxy to install, one for each architecture of the instances [default: the ones beside elbws]
+    #[arg(long, value_name = "PATH")]
+    proxy_binary: Vec<PathBuf>,
+    /// How many instances get the proxy at the same time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    max_unavailable: u16,
+}
+
+impl Rollout {
+    /// Completes what the spec says of the proxy. `timeout` is what the load balancer is given for each instance.
+    pub(crate) fn complete(&self, stack: &mut Stack, timeout: Option<Duration>) -> Result<(), Failure> {
+        let Some(desired) = &mut stack.proxy else {
+            return if self.proxy_binary.is_empty() { Ok(()) } else { Err(not_deployed()) };
+        };
+        desired.programs = given(&self.proxy_binary)?;
+        for (architecture, program) in beside()? {
+            desired.programs.entry(architecture).or_insert(program);
+        }
+        desired.max_unavailable = self.max_unavailable;
+        if let Some(timeout) = timeout {
+            desired.timeout = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
+        }
+        Ok(())
+    }
+}
+
+/// Completes what the spec says with the programs beside elbws, for who only compares.
+pub(crate) fn complete_for_comparison(stack: &mut Stack) {
+    if let Some(desired) = &mut stack.proxy {
+        desired.programs = beside().unwrap_or_default();
+    }
+}
+
+/// Says that the spec does not have the proxy installed.
+pub(crate) fn not_deployed() -> Failure {
+    Failure {
+        error: anyhow!("the spec does not say that the proxy is installed on the instances"),
+        hint: Some(
+            "write `deploy: { via: ssm, bucket: BUCKET }` under `proxy`, or see `elbws user-data`".to_owned(),
+        ),
+        exit: Exit::Usage,
+    }
+}
+
+/// Reads the programs that the user names.
+fn given(paths: &[PathBuf]) -> Result<BTreeMap<Architecture, ProgramFile>, Failure> {
+    let mut programs: BTreeMap<Architecture, ProgramFile> = BTreeMap::new();
+    for path in paths {
+        let (architecture, program) = read(path)?;
+        if let Some(other) = programs.insert(architecture, program) {
+            return Err(Failure {
+                error: anyhow!("{} and {} are both for {architecture}", other.path.display(), path.display()),
+                hint: Some("give one program for each architecture".to_owned()),
+                exit: Exit::Usage,
+            });
+        }
+    }
+    Ok(programs)
+}
+
+/// Reads the programs that lie beside the one that runs; those with an architecture in their names come first.
+fn beside() -> Result<BTreeMap<Architecture, ProgramFile>, Failure> {
+    let own = std::env::current_exe().context("cannot find out where elbws is")?;
+    let folder = own.parent().unwrap_or(Path::new("/"));
+    let mut programs = BTreeMap::new();
+    for named in Architecture::ALL {
+        let path = folder.join(format!("{NAME}-{named}"));
+        if !path.is_file() {
+            continue;
+        }
+        let (architecture, program) = read(&path)?;
+        if architecture != named {
+            return Err(unusable(&path, &format!("it is made for {architecture}, not for {named}")));
+        }
+        programs.insert(architecture, program);
+    }
+    let path = folder.join(NAME);
+    if path.is_file() {
+        let (architecture, program) = read(&path)?;
+        programs.entry(architecture).or_insert(program);
+    }
+    Ok(programs)
+}
+
+fn read(path: &Path) -> Result<(Architecture, ProgramFile), Failure> {
+    let content = fs::read(path).map_err(|error| unusable(path, &error.to_string()))?;
+    let architecture = architecture_of(&content).map_err(|error| unusable(path, &error.to_string()))?;
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Ok((architecture, ProgramFile { path, sha256: sha256_of(&content) }))
+}
+
+fn unusable(path: &Path, reason: &str) -> Failure {
+    Failure {
+        error: anyhow!("{} is no elbws-proxy for the instances: {reason}", path.display()),
+        hint: Some("--proxy-binary takes an elbws-proxy for Linux on x86_64 or aarch64".to_owned()),
+        exit: Exit::Usage,
+    }
+}
