@@ -20,6 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use futures_util::future::join_all;
 use ipnet::Ipv4Net;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -141,10 +142,15 @@ impl Agents {
     pub async fn stop(&self, id: &str) {
         let slot = self.lock().get(id).cloned();
         let Some(slot) = slot else { return };
-        let running = slot.lock().await.take();
-        if let Some(running) = running {
-            running.stop().await;
-        }
+        // As with a start: what comes after it finds nothing left.
+        let stopped = tokio::spawn(async move {
+            let mut slot = slot.lock_owned().await;
+            if let Some(running) = slot.take() {
+                running.stop().await;
+            }
+        });
+        // It ends with the runtime at the latest, and the instance with it.
+        let _ = stopped.await;
     }
 
     /// Ends an instance for good, with its files.
@@ -159,9 +165,7 @@ impl Agents {
     /// Ends all of them; returns once everything that ran in them is gone.
     pub async fn stop_all(&self) {
         let ids: Vec<String> = self.lock().keys().cloned().collect();
-        for id in ids {
-            self.stop(&id).await;
-        }
+        join_all(ids.iter().map(|id| self.stop(id))).await;
     }
 
     /// The instances that have files.
@@ -180,14 +184,19 @@ impl Agents {
         let managed = tokio::task::spawn_blocking(move || agents.managed()).await;
         managed.unwrap_or_else(|error| Err(Unmanaged { reason: error.to_string() }))?;
         let slot = Arc::clone(self.lock().entry(host.id.clone()).or_default());
-        let mut slot = slot.lock().await;
-        if let Some(running) = slot.as_ref().filter(|running| running.is_alive()) {
-            return Ok(Arc::clone(running));
-        }
-        let failed = |reason| AgentError::Start { id: host.id.clone(), reason };
-        let files = self.files().and_then(|files| files.open(&host.id)).map_err(failed)?;
-        let running = Running::start(&self.0.terms, host, &files).await.map_err(failed)?;
-        Ok(Arc::clone(slot.insert(Arc::new(running))))
+        let (agents, its) = (self.clone(), host.clone());
+        // Once begun it is brought to its end, whoever loses interest: a stop finds an instance or none, not half of one.
+        let started = tokio::spawn(async move {
+            let mut slot = slot.lock_owned().await;
+            if let Some(running) = slot.as_ref().filter(|running| running.is_alive()) {
+                return Ok(Arc::clone(running));
+            }
+            let files = agents.files().and_then(|files| files.open(&its.id))?;
+            let running = Running::start(&agents.0.terms, &its, &files).await?;
+            Ok(Arc::clone(slot.insert(Arc::new(running))))
+        });
+        let started = started.await.unwrap_or_else(|error| Err(error.to_string()));
+        started.map_err(|reason| AgentError::Start { id: host.id.clone(), reason })
     }
 
     fn files(&self) -> Result<&Files, String> {

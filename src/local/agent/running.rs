@@ -108,7 +108,7 @@ impl Running {
             .map_err(|error| format!("{} cannot be run: {error}", program.display()))?;
         let link = Arc::new(Link::new(Channel::new(ours).map_err(told)?));
         let words = child.stderr.take();
-        let mirror = Mirror::new(terms, host, &link);
+        let mut mirror = Mirror::new(terms, host, &link);
         match timeout(START, link.channel.receive()).await {
             Ok(Ok(Some((Report::Ready, _)))) => {}
             Ok(Ok(Some((Report::Failed { reason }, _)))) => return Err(reason),
@@ -121,6 +121,8 @@ impl Running {
             // Read to its end, or who writes would wait.
             tokio::spawn(async move { tokio::io::copy(&mut words, &mut tokio::io::sink()).await });
         }
+        // The first script finds them open: orders are obeyed one after the other.
+        mirror.follow_outside().await;
         let serving = tokio::spawn(serve(Arc::clone(&link), mirror)).abort_handle();
         Ok(Self { link, child: Mutex::new(Some(child)), serving })
     }

@@ -1,7 +1,11 @@
 //! Instances that run scripts for real.
 
+mod install;
 mod isolation;
+mod lifecycle;
+mod ports;
 mod scripts;
+mod systemd;
 
 use std::collections::BTreeMap;
 use std::future::Future;

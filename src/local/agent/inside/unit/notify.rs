@@ -25,8 +25,6 @@ pub(super) struct Notification {
 impl Notifications {
     /// Opens it; the path is the service's `NOTIFY_SOCKET`.
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
-        // Of the start before.
-        let _ = std::fs::remove_file(&path);
         let socket = UnixDatagram::bind(&path)?;
         setsockopt(&socket, PassCred, &true)?;
         Ok(Self { socket, path })

@@ -85,6 +85,8 @@ pub(in crate::local::agent::inside) struct Service {
     journal: RefCell<Journal>,
     job: tokio::sync::Mutex<()>,
     notifications: RefCell<Option<tokio::task::AbortHandle>>,
+    /// How many sockets it was given to notify.
+    sockets: Cell<u64>,
 }
 
 impl Service {
@@ -108,6 +110,7 @@ impl Service {
             journal: RefCell::default(),
             job: tokio::sync::Mutex::default(),
             notifications: RefCell::default(),
+            sockets: Cell::default(),
         }
     }
 
@@ -439,7 +442,10 @@ impl Service {
             command.env("MAINPID", main);
         }
         if is_main && definition.notify_access != Access::None {
-            let path = PathBuf::from(format!("/run/elbws/notify.{}", self.name));
+            // Another one each time: the one before goes away when its reader does.
+            let number = self.sockets.get() + 1;
+            self.sockets.set(number);
+            let path = PathBuf::from(format!("/run/elbws/notify.{}.{number}", self.name));
             let notifications = Notifications::open(path.clone())?;
             command.env("NOTIFY_SOCKET", path);
             let service = Rc::clone(self);
