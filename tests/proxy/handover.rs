@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::peers;
-use crate::process::{OK, PROGRAM, Running, served};
+use crate::process::{OK, Running, served};
 use crate::rig::{ACCEPTED, Backend, HANDSHAKE, HTTPS, Peer, field, status, within};
 
 /// A process that is no child of the test's, ended with it.
@@ -113,7 +113,7 @@ async fn backend_takes_one(address: SocketAddr, backend: &Backend) {
 }
 
 /// A WebSocket through the program.
-async fn opened(address: SocketAddr, backend: &Backend) -> (Peer, Peer) {
+pub(crate) async fn opened(address: SocketAddr, backend: &Backend) -> (Peer, Peer) {
     let mut client = Peer::to(address).await;
     client.send(format!("{HTTPS}{HANDSHAKE}")).await;
     let mut server = backend.accept().await;
@@ -256,25 +256,4 @@ async fn a_process_that_is_still_taking_over_hands_on_after_that() {
     server.send(OK).await;
     assert_eq!(busy.answer().await.1, "ok");
     drop((second, third));
-}
-
-#[tokio::test]
-async fn a_new_program_that_does_not_start_leaves_the_old_one_serving() {
-    let backend = Backend::new().await;
-    // The program in a place of its own, where it can be replaced.
-    let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("elbws-proxy");
-    std::fs::copy(PROGRAM, &program).unwrap();
-    let command = format!("exec '{}' --config proxy.yaml", program.display());
-    let mut running = Running::start_by(&command, backend.address);
-    let (mut client, mut server) = opened(running.address, &backend).await;
-    let broken = folder.path().join("broken");
-    std::fs::write(&broken, "#!/bin/sh\nexit 1\n").unwrap();
-    std::fs::set_permissions(&broken, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    std::fs::rename(&broken, &program).unwrap();
-    running.signal(Signal::SIGUSR2);
-    running.expect("error: the new process did not take over");
-    client.send("still").await;
-    server.expect("still").await;
-    served(running.address, &backend).await;
 }

@@ -7,6 +7,7 @@ mod faults;
 mod forwarding;
 mod fuzzed;
 mod handover;
+mod handover_failures;
 mod integrity;
 mod load;
 mod operation;

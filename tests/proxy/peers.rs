@@ -1,9 +1,10 @@
 //! Programs of others, run against the proxy: found, configured in a folder of their own, ended with the test.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// The program's path; without it the test is skipped, unless `ELBWS_REQUIRE_PEERS=1` makes that a failure.
@@ -33,8 +34,17 @@ fn miss(name: &str) {
 }
 
 /// An address for a program that cannot be asked which port it got.
+///
+/// Each has an address of loopback to itself: the kernel gives a port that is free again to whoever asks next, and two
+/// proxies may even listen on the same one (`SO_REUSEPORT`), each getting some of the other's connections.
 pub(crate) fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let (process, [.., number]) =
+        (std::process::id(), (NEXT.fetch_add(1, Ordering::Relaxed) % 250 + 1).to_be_bytes());
+    let [.., high, low] =
+        [(process % 100 + 130).to_be_bytes()[3], (process / 100 % 250 + 1).to_be_bytes()[3]];
+    let address = Ipv4Addr::new(127, high, low, number);
+    TcpListener::bind((address, 0)).unwrap().local_addr().unwrap()
 }
 
 /// Says why a test ends early.

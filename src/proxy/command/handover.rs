@@ -1,37 +1,32 @@
-//! Handing over to a new process: listeners first, then each live tunnel, over a socket pair (`SCM_RIGHTS`).
+//! What two processes say to each other at a handover: listeners first, then each live tunnel, over a socket pair
+//! (`SCM_RIGHTS`); and the end of it that takes over.
 
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
-use std::path::Path;
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::mpsc::channel;
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use serde::{Deserialize, Serialize};
-use socket2::SockRef;
 
 use super::inherited::{self, Received};
-use super::say;
 use crate::proxy::serve::{Listeners, Passed, PassedIdle, PassedTunnel, Passport, Proxy, Visit};
 
 /// Bytes of a tunnel that go in one message; the kernel refuses messages beyond a socket's buffer.
 const PIECE: usize = 64 * 1024;
-/// How long the new process may take to start.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Tells the new process that this one waits for [`Message::Taken`], which older ones do not know.
+pub(super) const RECEIPTS: &str = "ELBWS_PROXY_HANDOVER_RECEIPTS";
 
 /// What the two processes say to each other.
 #[derive(Debug, Serialize, Deserialize)]
-enum Message {
+pub(super) enum Message {
     /// With one descriptor: a listener.
     Listener(Role),
     /// All listeners were sent.
     Listening,
     /// The new process serves on them.
     Ready,
+    /// The same, and it acknowledges each connection with [`Message::Taken`].
+    ReadyWithReceipts,
+    /// A connection is the new process's from now on; it has touched none of its bytes before.
+    Taken,
     /// With two descriptors: the client's and the backend's connection.
     Tunnel {
         passport: Box<Passport>,
@@ -43,79 +38,15 @@ enum Message {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Role {
+pub(super) enum Role {
     /// One of the sockets of the address with that index.
     Traffic(usize),
     Health,
     Metrics,
 }
 
-/// The old process's end, once the new one serves.
-pub(super) struct Heir {
-    /// The new process.
-    pub(super) process: u32,
-    channel: OwnedFd,
-}
-
-/// Starts `program` with this process's own arguments, gives it the listeners and waits until it serves; blocks.
-pub(super) fn begin(program: &Path, listeners: &Listeners) -> io::Result<Heir> {
-    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
-    fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty()))?;
-    let mut child = Command::new(program)
-        .args(std::env::args_os().skip(1))
-        .env(inherited::CHANNEL, theirs.as_raw_fd().to_string())
-        .spawn()?;
-    drop(theirs);
-    if let Err(error) = give_listeners(&ours, listeners) {
-        // It may have ended already, which is as good.
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(error);
-    }
-    Ok(Heir { process: child.id(), channel: ours })
-}
-
-fn give_listeners(channel: &OwnedFd, listeners: &Listeners) -> io::Result<()> {
-    use std::os::fd::AsFd as _;
-
-    for (index, sockets) in listeners.traffic().iter().enumerate() {
-        for socket in sockets {
-            send(channel, &Message::Listener(Role::Traffic(index)), &[socket.as_fd()])?;
-        }
-    }
-    for (role, listener) in [(Role::Health, listeners.health()), (Role::Metrics, listeners.metrics())] {
-        if let Some(listener) = listener {
-            send(channel, &Message::Listener(role), &[listener.as_fd()])?;
-        }
-    }
-    send(channel, &Message::Listening, &[])?;
-    SockRef::from(channel).set_read_timeout(Some(PATIENCE))?;
-    match receive(channel)? {
-        Some((Message::Ready, _)) => Ok(()),
-        Some(_) | None => Err(io::Error::other("the new process ended before it served")),
-    }
-}
-
-impl Heir {
-    /// Sends it what the proxy passes on; the thread ends when nothing more will come.
-    pub(super) fn receive_from(self, proxy: &Arc<Proxy>) -> io::Result<JoinHandle<()>> {
-        let (passed, waiting) = channel::<Passed>();
-        let giver = Arc::clone(proxy);
-        let thread = std::thread::Builder::new().name("handover".to_owned()).spawn(move || {
-            while let Ok(passed) = waiting.recv() {
-                if let Err(error) = send_passed(&self.channel, &passed) {
-                    say(&format!("a connection could not be handed over and stays: {error}"));
-                    giver.finish_hand_over();
-                    giver.inherit(passed);
-                }
-            }
-        })?;
-        proxy.hand_over(passed);
-        Ok(thread)
-    }
-}
-
-fn send_passed(channel: &OwnedFd, passed: &Passed) -> io::Result<()> {
+/// Sends a connection with all that is known of it.
+pub(super) fn send_passed(channel: &OwnedFd, passed: &Passed) -> io::Result<()> {
     use std::os::fd::AsFd as _;
 
     match passed {
@@ -173,13 +104,16 @@ impl Estate {
 
     /// Tells the process before that this one serves, and takes over what it has open until it ends; blocks.
     pub(super) fn take(self, proxy: &Proxy) -> io::Result<()> {
-        send(&self.channel, &Message::Ready, &[])?;
+        let receipts = std::env::var_os(RECEIPTS).is_some();
+        send(&self.channel, &if receipts { Message::ReadyWithReceipts } else { Message::Ready }, &[])?;
+        let receipt = || if receipts { send(&self.channel, &Message::Taken, &[]) } else { Ok(()) };
         while let Some((message, descriptors)) = receive(&self.channel)? {
             let mut descriptors = descriptors.into_iter();
             match (message, descriptors.next(), descriptors.next()) {
                 (Message::Tunnel { passport, pending: [up, down] }, Some(client), Some(backend)) => {
                     let pending = [self.bytes(up)?, self.bytes(down)?];
                     let passport = *passport;
+                    receipt()?;
                     proxy.inherit(Passed::Tunnel(Box::new(PassedTunnel {
                         client,
                         backend,
@@ -188,6 +122,7 @@ impl Estate {
                     })));
                 }
                 (Message::Idle(visit), Some(client), None) => {
+                    receipt()?;
                     proxy.inherit(Passed::Idle(Box::new(PassedIdle { client, visit: *visit })));
                 }
                 _ => return Err(io::ErrorKind::InvalidData.into()),
@@ -207,12 +142,12 @@ impl Estate {
     }
 }
 
-fn send(channel: &OwnedFd, message: &Message, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(super) fn send(channel: &OwnedFd, message: &Message, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     inherited::send(channel, &serde_json::to_vec(message)?, descriptors)
 }
 
 /// The next message and its descriptors; `None` once the other process has ended.
-fn receive(channel: &OwnedFd) -> io::Result<Option<(Message, Vec<OwnedFd>)>> {
+pub(super) fn receive(channel: &OwnedFd) -> io::Result<Option<(Message, Vec<OwnedFd>)>> {
     let Some(Received { bytes, descriptors }) = inherited::receive(channel)? else { return Ok(None) };
     Ok(Some((serde_json::from_slice(&bytes)?, descriptors)))
 }

@@ -1,6 +1,8 @@
 //! The `elbws-proxy` program: its arguments, signals, limits and what it tells systemd.
 
+mod giving;
 mod handover;
+mod heir;
 pub(crate) mod inherited;
 mod signals;
 
@@ -103,13 +105,7 @@ fn serve(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
                 let _ = tell.send(());
             })?;
         }
-        let sending = signals.obey(&proxy, &arguments.config, &program, copies, taking).await;
-        proxy.ended().await;
-        proxy.finish_hand_over();
-        if let Some(sending) = sending {
-            // The last connections are still on their way to the new process.
-            let _ = sending.join();
-        }
+        signals.obey(proxy, &arguments.config, &program, copies, taking).await;
         Ok(())
     })
 }

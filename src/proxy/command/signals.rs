@@ -4,13 +4,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
+use nix::sys::signal::Signal as SysSignal;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::handover;
+use super::giving::Giving;
+use super::heir::{self, Given};
 use super::{explain, notify, say, warn};
 use crate::proxy::config::Config;
 use crate::proxy::serve::{Listeners, Proxy};
@@ -34,27 +35,52 @@ impl Signals {
     }
 
     /// Reloads, drains, stops and hands over as asked, the latter only once `taking` tells that all of the process
-    /// before was taken; returns once the proxy has ended, with the thread that may still send to the process that
-    /// took over.
+    /// before was taken; returns once the proxy has ended and everything was handed over.
     pub(super) async fn obey(
         mut self,
-        proxy: &Arc<Proxy>,
+        proxy: Arc<Proxy>,
         path: &Path,
         program: &Path,
         listeners: Listeners,
         mut taking: Option<oneshot::Receiver<()>>,
-    ) -> Option<JoinHandle<()>> {
-        let (mut draining, mut wanted) = (false, false);
-        let mut sending = None;
+    ) {
+        let mut proxy = proxy;
+        let (mut draining, mut wanted, mut ended) = (false, false, false);
+        let mut giving: Option<Giving> = None;
+        // One that handed over in vain, while it finishes what is under way.
+        let mut older: Option<Arc<Proxy>> = None;
         // Gone with the drain: a listener that is open but not accepted from would only keep clients waiting.
         let mut listeners = Some(Arc::new(listeners));
         loop {
             tokio::select! {
-                () = proxy.ended() => return sending,
+                () = all_ended(&proxy, older.as_ref()), if !ended => {
+                    // The last connections may still be on their way to the new process.
+                    proxy.finish_hand_over();
+                    ended = true;
+                    if giving.is_none() {
+                        return;
+                    }
+                }
                 () = taken(&mut taking) => {}
+                given = outcome(&mut giving) => {
+                    let Some(mut over) = giving.take() else { continue };
+                    if matches!(given, Given::All) {
+                        over.settle();
+                    } else if let Some(resumed) = over.undo(&proxy, given) {
+                        older = Some(std::mem::replace(&mut proxy, resumed.proxy));
+                        (listeners, taking) = (Some(resumed.listeners), Some(resumed.taking));
+                        (draining, ended) = (false, false);
+                    }
+                    if ended {
+                        return;
+                    }
+                }
                 _ = self.reload.recv() => {
+                    if giving.as_ref().is_some_and(|giving| giving.relay(SysSignal::SIGHUP)) {
+                        continue;
+                    }
                     if listeners.is_none() || !was_replaced(program) {
-                        reload(proxy, path);
+                        reload(&proxy, path);
                         continue;
                     }
                     say("the program was replaced");
@@ -62,11 +88,11 @@ impl Signals {
                 }
                 _ = self.terminate.recv() => {
                     listeners = None;
-                    end(proxy, &mut draining);
+                    end(&proxy, older.as_deref(), &mut giving, &mut draining);
                 }
                 _ = self.interrupt.recv() => {
                     listeners = None;
-                    end(proxy, &mut draining);
+                    end(&proxy, older.as_deref(), &mut giving, &mut draining);
                 }
                 _ = self.hand_over.recv() => wanted = true,
             }
@@ -77,12 +103,27 @@ impl Signals {
                 continue;
             }
             wanted = false;
-            if let Some(begun) = hand_over(proxy, program, copies).await {
+            giving = hand_over(&proxy, program, copies).await;
+            if giving.is_some() {
                 listeners = None;
                 draining = true;
-                sending = Some(begun);
             }
         }
+    }
+}
+
+async fn all_ended(proxy: &Proxy, older: Option<&Arc<Proxy>>) {
+    if let Some(older) = older {
+        older.ended().await;
+    }
+    proxy.ended().await;
+}
+
+/// Waits for the end of a handover; for ever where there is none.
+async fn outcome(giving: &mut Option<Giving>) -> Given {
+    match giving {
+        None => std::future::pending().await,
+        Some(giving) => giving.wait().await,
     }
 }
 
@@ -108,17 +149,12 @@ fn was_replaced(program: &Path) -> bool {
 }
 
 /// Starts the new process; where that fails, this one goes on as if nothing had been asked.
-async fn hand_over(proxy: &Arc<Proxy>, program: &Path, listeners: Arc<Listeners>) -> Option<JoinHandle<()>> {
-    let program = program.to_owned();
-    let begun = tokio::task::spawn_blocking(move || handover::begin(&program, &listeners)).await;
-    let begun = begun.map_err(io::Error::other).and_then(|begun| begun).and_then(|heir| {
-        say(&format!("handing over to process {}", heir.process));
-        // systemd listens to the main process only, so this one speaks for the new one.
-        notify(&[NotifyState::MainPid(heir.process), NotifyState::Ready]);
-        heir.receive_from(proxy)
-    });
-    match begun {
-        Ok(sending) => Some(sending),
+async fn hand_over(proxy: &Arc<Proxy>, program: &Path, listeners: Arc<Listeners>) -> Option<Giving> {
+    let (program, copies) = (program.to_owned(), Arc::clone(&listeners));
+    let begun = tokio::task::spawn_blocking(move || heir::begin(&program, &copies)).await;
+    let begun = begun.map_err(io::Error::other).and_then(|begun| begun);
+    match begun.and_then(|heir| Giving::begin(heir, proxy, listeners)) {
+        Ok(giving) => Some(giving),
         Err(error) => {
             say(&format!("error: the new process did not take over: {error}"));
             None
@@ -126,10 +162,14 @@ async fn hand_over(proxy: &Arc<Proxy>, program: &Path, listeners: Arc<Listeners>
     }
 }
 
-fn end(proxy: &Proxy, draining: &mut bool) {
-    if std::mem::replace(draining, true) {
+fn end(proxy: &Proxy, older: Option<&Proxy>, giving: &mut Option<Giving>, draining: &mut bool) {
+    if let Some(giving) = giving.as_mut().filter(|giving| giving.relay(SysSignal::SIGTERM)) {
+        // The new process drains, and what is passed on to it as well.
+        giving.settle();
+    } else if std::mem::replace(draining, true) {
         say("ending at once");
         proxy.stop();
+        older.into_iter().for_each(Proxy::stop);
     } else {
         say("draining");
         notify(&[NotifyState::Stopping]);

@@ -140,6 +140,12 @@ impl Proxy {
         Totals::of(&self.shared.metrics)
     }
 
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.shared.live().config.clone()
+    }
+
     /// Accepts no more; what is open may end in the time that the configuration gives it.
     pub fn drain(&self) {
         self.shared.enter(Phase::Draining(Instant::now()));

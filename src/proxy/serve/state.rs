@@ -120,6 +120,8 @@ pub(super) struct Shared {
     bequests: Vec<UnboundedSender<Passed>>,
     unclaimed: Mutex<Vec<Option<UnboundedReceiver<Passed>>>>,
     next_worker: AtomicUsize,
+    /// What was inherited and is on its way to a worker, which does not end meanwhile.
+    on_their_way: AtomicUsize,
 }
 
 impl Shared {
@@ -141,6 +143,7 @@ impl Shared {
             bequests,
             unclaimed: Mutex::new(unclaimed),
             next_worker: AtomicUsize::new(0),
+            on_their_way: AtomicUsize::new(0),
         }
     }
 
@@ -167,6 +170,7 @@ impl Shared {
     pub(super) fn inherit(&self, passed: Passed) {
         let turn = self.next_worker.fetch_add(1, Ordering::Relaxed) % self.bequests.len().max(1);
         let mut passed = passed;
+        self.on_their_way.fetch_add(1, Ordering::AcqRel);
         // In a drain some workers may have ended already.
         for worker in self.bequests.iter().cycle().skip(turn).take(self.bequests.len()) {
             match worker.send(passed) {
@@ -174,6 +178,17 @@ impl Shared {
                 Err(refused) => passed = refused.0,
             }
         }
+        self.has_arrived();
+    }
+
+    /// One of the inherited connections is counted among a worker's own, or lost.
+    pub(super) fn has_arrived(&self) {
+        self.on_their_way.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether no inherited connection is on its way to a worker.
+    pub(super) fn all_arrived(&self) -> bool {
+        self.on_their_way.load(Ordering::Acquire) == 0
     }
 
     /// What that worker inherits; once.

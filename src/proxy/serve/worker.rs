@@ -55,6 +55,7 @@ impl Worker {
                             Passed::Tunnel(tunnel) => upgraded::resume(&heir, *tunnel),
                             Passed::Idle(idle) => connection::resume(&heir, *idle),
                         }
+                        heir.shared.has_arrived();
                     }
                 });
             }
@@ -90,7 +91,7 @@ impl Worker {
                 Phase::Draining(since) | Phase::HandingOver(since) => since.elapsed(),
                 Phase::Serving | Phase::Stopped => Duration::MAX,
             };
-            if self.open_connections() == 0 {
+            if self.shared.all_arrived() && self.open_connections() == 0 {
                 return;
             }
             if matches!(now, Phase::HandingOver(_)) && self.shared.has_heir() {
