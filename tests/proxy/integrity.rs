@@ -1,13 +1,17 @@
 //! Every byte of many tunnels at once, with odd sizes, readers that stall, and ends that come at different times.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::rig::{ACCEPTED, Backend, HANDSHAKE, Peer, proxy, status, until, within};
 
 const TUNNELS: u64 = 1000;
+/// How many are being opened at a time: fewer than wait for a listener without being dropped by the kernel.
+const AT_ONCE: usize = 50;
 
 /// Bytes that differ from tunnel to tunnel (a linear congruential generator), 32 KiB in the mean.
 fn bytes(seed: u64) -> Vec<u8> {
@@ -53,9 +57,10 @@ async fn both_ways(peer: Peer, speaks: u64, hears: u64) {
 }
 
 /// The client's end of a tunnel, whose number stands in its path.
-async fn client(mut peer: Peer, number: u64) {
+async fn client(mut peer: Peer, number: u64, opening: OwnedSemaphorePermit) {
     peer.send(HANDSHAKE.replace("/ws/", &format!("/ws/{number}/"))).await;
     assert_eq!(status(&peer.head().await), "101");
+    drop(opening);
     both_ways(peer, number, number + TUNNELS).await;
 }
 
@@ -69,13 +74,19 @@ async fn server(mut peer: Peer) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_tunnels_carry_every_byte() {
     let backend = Backend::new().await;
-    let proxy = proxy("", &[("/", backend.address)]);
+    let proxy = proxy("connect_timeout: 1m", &[("/", backend.address)]);
     let mut ends = JoinSet::new();
+    ends.spawn(async move {
+        let mut ends = JoinSet::new();
+        for _ in 0..TUNNELS {
+            ends.spawn(server(backend.accept().await));
+        }
+        ends.join_all().await;
+    });
+    let opening = Arc::new(Semaphore::new(AT_ONCE));
     for number in 0..TUNNELS {
-        ends.spawn(client(Peer::https(&proxy).await, number));
-    }
-    for _ in 0..TUNNELS {
-        ends.spawn(server(backend.accept().await));
+        let place = within(Arc::clone(&opening).acquire_owned()).await.unwrap();
+        ends.spawn(client(Peer::https(&proxy).await, number, place));
     }
     while let Some(end) = within(ends.join_next()).await {
         end.unwrap();
