@@ -1,5 +1,6 @@
 //! A handover to a process that dies: what the old one still has goes on, and so does its service.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use tokio::io::AsyncReadExt as _;
 use crate::handover::{Heir, opened};
 use crate::peers;
 use crate::process::{OK, PROGRAM, Running, served};
-use crate::rig::{Backend, HTTPS, Peer, within};
+use crate::rig::{Backend, HTTPS, Peer, status, within};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -29,6 +30,7 @@ const DIES: &str = "import json, os, signal, socket\n\
 struct Installed {
     folder: tempfile::TempDir,
     program: PathBuf,
+    health: SocketAddr,
 }
 
 impl Installed {
@@ -36,11 +38,18 @@ impl Installed {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("elbws-proxy");
         std::fs::copy(PROGRAM, &program).unwrap();
-        Self { folder, program }
+        Self { folder, program, health: peers::free() }
     }
 
     fn start(&self, backend: &Backend) -> Running {
-        Running::start_by(&format!("exec '{}' --config proxy.yaml", self.program.display()), backend.address)
+        let command = format!("exec '{}' --config proxy.yaml", self.program.display());
+        Running::start_with(&command, backend.address, &format!("health: \"{}\"", self.health))
+    }
+
+    async fn is_healthy(&self) {
+        let mut check = Peer::to(self.health).await;
+        let (head, _) = check.ask("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert_eq!(status(&head), "200");
     }
 
     fn replace(&self, text: &str) {
@@ -117,6 +126,7 @@ async fn a_new_process_that_dies_in_the_midst_leaves_the_rest_to_the_old_one_whi
         }
         assert_eq!(alive.len(), 12 - takes, "exactly those that it had taken have ended");
         served(running.address, &backend).await;
+        installed.is_healthy().await;
         answering.send(OK).await;
         assert_eq!(busy.answer().await.1, "ok");
         busy.send(GET).await;

@@ -35,16 +35,23 @@ fn miss(name: &str) {
 
 /// An address for a program that cannot be asked which port it got.
 ///
-/// Each has an address of loopback to itself: the kernel gives a port that is free again to whoever asks next, and two
-/// proxies may even listen on the same one (`SO_REUSEPORT`), each getting some of the other's connections.
+/// Each has an address of loopback to itself, and a port that the kernel gives to nobody who asks for any: otherwise a
+/// port that is free now may be taken before the program listens, and two proxies may even listen on the same one
+/// (`SO_REUSEPORT`), each getting some of the other's connections.
 pub(crate) fn free() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let (process, [.., number]) =
-        (std::process::id(), (NEXT.fetch_add(1, Ordering::Relaxed) % 250 + 1).to_be_bytes());
-    let [.., high, low] =
-        [(process % 100 + 130).to_be_bytes()[3], (process / 100 % 250 + 1).to_be_bytes()[3]];
-    let address = Ipv4Addr::new(127, high, low, number);
-    TcpListener::bind((address, 0)).unwrap().local_addr().unwrap()
+    let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let octet = |value: u32| u8::try_from(value).unwrap();
+    let address = Ipv4Addr::new(
+        127,
+        octet(130 + process % 100),
+        octet(process / 100 % 250 + 1),
+        octet(number % 250 + 1),
+    );
+    let mut ports = (12_000..32_000).skip(usize::try_from(process * 7 + number).unwrap() % 10_000);
+    // Whoever listens on all addresses has the port on this one as well.
+    let listener = ports.find_map(|port| TcpListener::bind((address, port)).ok());
+    listener.unwrap().local_addr().unwrap()
 }
 
 /// Says why a test ends early.
