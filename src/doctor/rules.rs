@@ -3,7 +3,7 @@
 //! Sources: "Configure security groups" of the three load balancers' guides. Groups are stateful: answers need no
 //! rule of their own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use super::facts::Facts;
 use super::live::Live;
 use super::sheet::{APPLY, Sheet, finding, list, ports};
-use super::{Name, Severity};
+use super::{Finding, Name, Severity};
 use crate::provision::resource::{Admission, GroupRule, Instance, RuleSource, Stack};
 
 pub(super) fn check(stack: &Stack, live: &Live, facts: &Facts, sheet: &mut Sheet) {
@@ -26,12 +26,18 @@ pub(super) fn check(stack: &Stack, live: &Live, facts: &Facts, sheet: &mut Sheet
     } else {
         ingress(stack, live, &rules.ingress, sheet);
     }
-    for instance in facts.observed.instances.iter().filter(|found| !live.ports_of(&found.id).is_empty()) {
-        let wanted = live.ports_of(&instance.id);
-        if !live.groups.is_empty() {
-            egress(live, instance, &wanted, &rules.egress, facts, sheet);
-        }
-        admission(stack, live, instance, &wanted, &rules.ingress, facts, sheet);
+    let serving: Vec<(&Instance, BTreeSet<u16>)> = facts
+        .observed
+        .instances
+        .iter()
+        .map(|instance| (instance, live.ports_of(&instance.id)))
+        .filter(|(_, wanted)| !wanted.is_empty())
+        .collect();
+    if !live.groups.is_empty() {
+        egress(live, &serving, &rules.egress, facts, sheet);
+    }
+    for (instance, wanted) in &serving {
+        admission(stack, live, instance, wanted, &rules.ingress, facts, sheet);
     }
 }
 
@@ -64,60 +70,81 @@ fn ingress(stack: &Stack, live: &Live, rules: &[GroupRule], sheet: &mut Sheet) {
     }
 }
 
-/// The default rule of a group lets everything out; who removed it must let the instances' ports out.
+/// The default rule of a group lets everything out; who removed it must let the instances' ports out. Instances that
+/// lack the same are named together.
 fn egress(
     live: &Live,
-    instance: &Instance,
-    wanted: &BTreeSet<u16>,
+    serving: &[(&Instance, BTreeSet<u16>)],
     rules: &[GroupRule],
     facts: &Facts,
     sheet: &mut Sheet,
 ) {
     let groups = list(&live.groups);
-    let subject = format!("{groups} → {}", instance.id);
-    let machine = facts.machine(&instance.id);
-    let address = machine.and_then(|machine| machine.address);
-    let block =
-        machine.and_then(|machine| facts.room(machine.subnet.as_ref()?)).map(|room| room.block.as_str());
-    let reaches = |rule: &GroupRule| match &rule.source {
-        RuleSource::Group(group) => instance.security_groups.contains(group),
-        RuleSource::Cidr(_) => {
-            address.is_some_and(|address| contains(rule, address))
-                || block.is_some_and(|block| holds(rule, block))
+    let mut by_missing: BTreeMap<Vec<u16>, Vec<&(&Instance, BTreeSet<u16>)>> = BTreeMap::new();
+    for found in serving {
+        let (instance, wanted) = found;
+        let missing = wanted.iter().copied().filter(|port| {
+            !rules.iter().any(|rule| of(rule, &live.groups, *port) && reaches(rule, instance, facts))
+        });
+        by_missing.entry(missing.collect()).or_default().push(found);
+    }
+    for (missing, instances) in by_missing {
+        let names = list(instances.iter().map(|(instance, _)| &instance.id));
+        if missing.is_empty() {
+            let wanted: BTreeSet<&u16> = instances.iter().flat_map(|(_, wanted)| wanted).collect();
+            let found = format!("lets the load balancer out to {} of {names}", ports(wanted));
+            sheet.right(Name::Egress, &groups, found);
+        } else if rules.iter().any(|rule| matches!(rule.source, RuleSource::Other(_))) {
+            let reason =
+                format!("whether a prefix list covers {} of {names} is not known here", ports(&missing));
+            sheet.unchecked(Name::Egress, &groups, reason);
+        } else {
+            let blocks: BTreeSet<&str> =
+                instances.iter().map(|(instance, _)| block(instance, facts).unwrap_or("0.0.0.0/0")).collect();
+            let finding = no_way_out(live, &missing, &names, &blocks);
+            sheet.wrong(Name::Egress, &groups, finding);
         }
-        RuleSource::Other(_) => false,
-    };
-    let missing: Vec<&u16> = wanted
-        .iter()
-        .filter(|port| !rules.iter().any(|rule| of(rule, &live.groups, **port) && reaches(rule)))
-        .collect();
-    if missing.is_empty() {
-        sheet.right(Name::Egress, subject, format!("lets the load balancer out to {}", ports(wanted)));
-        return;
     }
-    let by_list = rules.iter().any(|rule| matches!(rule.source, RuleSource::Other(_)));
-    if by_list {
-        let reason = format!("whether a prefix list covers {} is not known here", ports(missing));
-        return sheet.unchecked(Name::Egress, subject, reason);
-    }
+}
+
+fn no_way_out(live: &Live, missing: &[u16], names: &str, blocks: &BTreeSet<&str>) -> Finding {
     let problem = format!(
-        "no outbound rule of the load balancer's security group lets it reach {} of {}",
-        ports(missing.iter().copied()),
-        instance.id
+        "no outbound rule of the load balancer's security group lets it reach {} of {names}",
+        ports(missing)
     );
     let why =
         "health checks and connections never leave the load balancer, so the instance is out of service";
-    let to = block.map_or_else(|| "0.0.0.0/0".to_owned(), str::to_owned);
-    let permissions: Vec<String> = missing
-        .iter()
-        .map(|port| format!("'IpProtocol=tcp,FromPort={port},ToPort={port},IpRanges=[{{CidrIp={to}}}]'"))
-        .collect();
+    let permissions = missing.iter().flat_map(|port| {
+        blocks.iter().map(move |block| {
+            format!("'IpProtocol=tcp,FromPort={port},ToPort={port},IpRanges=[{{CidrIp={block}}}]'")
+        })
+    });
+    let permissions: Vec<String> = permissions.collect();
     let group = live.groups.first().map_or("", String::as_str);
     let fix = format!(
         "`aws ec2 authorize-security-group-egress --group-id {group} --ip-permissions {}`",
         permissions.join(" ")
     );
-    sheet.wrong(Name::Egress, subject, finding(Severity::Error, problem, why, fix));
+    finding(Severity::Error, problem, why, fix)
+}
+
+/// Says whether a rule is for an instance.
+fn reaches(rule: &GroupRule, instance: &Instance, facts: &Facts) -> bool {
+    match &rule.source {
+        RuleSource::Group(group) => instance.security_groups.contains(group),
+        RuleSource::Cidr(_) => {
+            let address = facts.machine(&instance.id).and_then(|machine| machine.address);
+            address.is_some_and(|address| contains(rule, address))
+                || block(instance, facts).is_some_and(|block| holds(rule, block))
+        }
+        RuleSource::Other(_) => false,
+    }
+}
+
+/// The block of an instance's subnet.
+fn block<'a>(instance: &Instance, facts: &'a Facts) -> Option<&'a str> {
+    let room = facts.room(facts.machine(&instance.id)?.subnet.as_ref()?)?;
+    Some(room.block.as_str())
 }
 
 fn admission(

@@ -110,3 +110,94 @@ fn classic_fix(asked: &str, target: &Target) -> String {
     }
     format!("`elbws status SPEC` shows it as AWS does; {asked} must answer on the instance")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::doctor::live::{Asked, Leaving};
+
+    fn fix_of(code: Option<&str>, words: &str) -> String {
+        let pool = Pool {
+            title: "instances".to_owned(),
+            name: None,
+            ports: BTreeMap::new(),
+            version: None,
+            check: Asked {
+                text: "HTTP:8081/healthz".to_owned(),
+                port: Some(8081),
+                path: Some("/healthz".to_owned()),
+                interval: 10,
+                healthy: 2,
+                unhealthy: 3,
+            },
+            leaving: Leaving::Never,
+            cross_zone: true,
+            keeps_address: false,
+            of_instances: true,
+            targets: Vec::new(),
+        };
+        let target = Target {
+            id: "i-1".to_owned(),
+            title: "i-1:80".to_owned(),
+            standing: Standing::Out("unhealthy".to_owned()),
+            code: code.map(str::to_owned),
+            words: Some(words.to_owned()),
+        };
+        fix(&pool, &target)
+    }
+
+    /// The codes of `TargetHealth` in the API reference.
+    #[test]
+    fn every_code_of_target_groups_has_a_fix_of_its_own() {
+        let codes = [
+            ("Elb.RegistrationInProgress", "wait"),
+            ("Elb.InitialHealthChecking", "wait"),
+            ("Elb.InternalError", "health.aws.amazon.com"),
+            ("Target.ResponseCodeMismatch", "matcher"),
+            ("Target.Timeout", "in time"),
+            ("Target.FailedHealthChecks", "must listen"),
+            ("Target.NotRegistered", "elbws apply SPEC"),
+            ("Target.NotInUse", "a listener must forward to the group"),
+            ("Target.DeregistrationInProgress", "registers it again"),
+            ("Target.InvalidState", "aws ec2 start-instances --instance-ids i-1"),
+            ("Target.IpUnusable", "another address"),
+        ];
+        for (code, words) in codes {
+            assert!(fix_of(Some(code), "").contains(words), "{code}: {}", fix_of(Some(code), ""));
+        }
+        let distinct: BTreeSet<String> = codes.iter().map(|(code, _)| fix_of(Some(code), "")).collect();
+        assert!(distinct.len() >= codes.len() - 1, "{distinct:?}");
+    }
+
+    /// The descriptions of `InstanceState` in the API reference; the code is ELB or Instance.
+    #[test]
+    fn every_description_of_a_classic_load_balancer_has_a_fix() {
+        for (words, fix) in [
+            (
+                "Instance has failed at least the UnhealthyThreshold number of health checks consecutively.",
+                "8081",
+            ),
+            (
+                "Instance has not passed the configured HealthyThreshold number of health checks consecutively.",
+                "8081",
+            ),
+            ("Instance registration is still in progress.", "wait"),
+            (
+                "Instance is in the EC2 Availability Zone for which LoadBalancer is not configured to route traffic to.",
+                "network.subnets",
+            ),
+            ("Instance is not currently registered with the LoadBalancer.", "elbws apply SPEC"),
+            ("Instance deregistration currently in progress.", "wait"),
+            ("Instance is in stopped state.", "aws ec2 start-instances --instance-ids i-1"),
+            ("Instance is in terminated state.", "another instance"),
+            ("A transient error occurred. Please try again later.", "wait"),
+            ("Something that is new", "elbws status SPEC"),
+        ] {
+            for code in ["ELB", "Instance"] {
+                assert!(fix_of(Some(code), words).contains(fix), "{words}: {}", fix_of(Some(code), words));
+            }
+        }
+    }
+}

@@ -249,6 +249,32 @@ def test_an_instance_has_one_profile():
     equal(ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"], [])
 
 
+def test_metadata_and_connection_tracking_are_as_they_were_set():
+    ec2 = client("ec2")
+    [instance] = launch(ec2)
+    name = instance["InstanceId"]
+    shown = lambda: all_instances(ec2, InstanceIds=[name])[0]
+    options = shown()["MetadataOptions"]
+    equal((options["HttpTokens"], options["HttpEndpoint"]), ("optional", "enabled"))
+    equal(options["HttpPutResponseHopLimit"], 1)
+    answer = ec2.modify_instance_metadata_options(InstanceId=name, HttpTokens="required", HttpPutResponseHopLimit=2)
+    equal(answer["InstanceMetadataOptions"]["State"], "pending")
+    options = shown()["MetadataOptions"]
+    equal((options["HttpTokens"], options["HttpEndpoint"], options["State"]), ("required", "enabled", "applied"))
+    equal(options["HttpPutResponseHopLimit"], 2)
+    refused("InvalidParameterValue", ec2.modify_instance_metadata_options, InstanceId=name, HttpPutResponseHopLimit=65)
+    [interface] = shown()["NetworkInterfaces"]
+    assert "ConnectionTrackingConfiguration" not in interface
+    modify = ec2.modify_network_interface_attribute
+    interface = interface["NetworkInterfaceId"]
+    modify(NetworkInterfaceId=interface, ConnectionTrackingSpecification={"TcpEstablishedTimeout": 350})
+    modify(NetworkInterfaceId=interface, ConnectionTrackingSpecification={"UdpTimeout": 60})
+    equal(shown()["NetworkInterfaces"][0]["ConnectionTrackingConfiguration"], {"TcpEstablishedTimeout": 350, "UdpTimeout": 60})
+    short = {"TcpEstablishedTimeout": 59}
+    refused("InvalidParameterValue", modify, NetworkInterfaceId=interface, ConnectionTrackingSpecification=short)
+    refused("InvalidParameterCombination", modify, NetworkInterfaceId=interface)
+
+
 def test_pages():
     ec2 = client("ec2")
     launch(ec2, 4)

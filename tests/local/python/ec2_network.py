@@ -35,6 +35,39 @@ def test_every_region_has_a_default_network():
         equal(group["IpPermissionsEgress"][0]["IpRanges"], [{"CidrIp": "0.0.0.0/0"}])
 
 
+def test_every_network_has_an_acl_whose_entries_can_be_changed():
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
+
+    def described():
+        [acl] = ec2.describe_network_acls(Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])["NetworkAcls"]
+        return acl
+
+    acl = described()
+    equal((acl["VpcId"], acl["IsDefault"]), (vpc, True))
+    equal([association["SubnetId"] for association in acl["Associations"]], [subnet])
+    shown = [(entry["Egress"], entry["RuleNumber"], entry["RuleAction"]) for entry in acl["Entries"]]
+    equal(shown, [(True, 100, "allow"), (True, 32767, "deny"), (False, 100, "allow"), (False, 32767, "deny")])
+    name = acl["NetworkAclId"]
+    entry = dict(NetworkAclId=name, RuleNumber=90, Egress=False, Protocol="6", CidrBlock="10.0.0.1/8")
+    ports = {"From": 80, "To": 81}
+    refused("MissingParameter", ec2.create_network_acl_entry, RuleAction="deny", **entry)
+    ec2.create_network_acl_entry(RuleAction="deny", PortRange=ports, **entry)
+    refused("NetworkAclEntryAlreadyExists", ec2.create_network_acl_entry, RuleAction="deny", PortRange=ports, **entry)
+    [made] = [found for found in described()["Entries"] if found["RuleNumber"] == 90]
+    equal((made["CidrBlock"], made["PortRange"], made["Protocol"]), ("10.0.0.0/8", ports, "6"))
+    ec2.replace_network_acl_entry(RuleAction="allow", PortRange=ports, **entry)
+    [made] = [found for found in described()["Entries"] if found["RuleNumber"] == 90]
+    equal(made["RuleAction"], "allow")
+    ec2.delete_network_acl_entry(NetworkAclId=name, RuleNumber=90, Egress=False)
+    refused("InvalidNetworkAclEntry.NotFound", ec2.delete_network_acl_entry, NetworkAclId=name, RuleNumber=90, Egress=False)
+    refused("InvalidNetworkAclID.NotFound", ec2.describe_network_acls, NetworkAclIds=["acl-0123456789abcdef0"])
+    refused("InvalidParameterValue", ec2.create_network_acl_entry, RuleAction="deny", **(entry | {"RuleNumber": 32767}))
+    ec2.delete_subnet(SubnetId=subnet)
+    ec2.delete_vpc(VpcId=vpc)
+
+
 def test_zones_and_regions():
     ec2 = client("ec2")
     zones = ec2.describe_availability_zones()["AvailabilityZones"]

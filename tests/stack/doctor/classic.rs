@@ -42,6 +42,8 @@ fn a_sound_stack_has_no_finding() {
         Name::Draining,
         Name::HealthCheck,
         Name::ConnectionTracking,
+        Name::NetworkAcl,
+        Name::Metadata,
         Name::Ingress,
         Name::Egress,
         Name::Admission,
@@ -159,10 +161,7 @@ fn groups_that_were_shut_are_found() {
     // Nothing of elbws' own: the command that it names mends it.
     revoke(&patient.world, &own, "Egress", None);
     let command = "aws ec2 authorize-security-group-egress --group-id";
-    patient.has(
-        "no way out",
-        &[(Severity::Error, Name::Egress, command), (Severity::Error, Name::Egress, command)],
-    );
+    patient.has("no way out", &[(Severity::Error, Name::Egress, command)]);
     let diagnosis = patient.examined();
     for (_, finding) in diagnosis.findings() {
         let Some((_, permissions)) = finding.fix.split_once("--ip-permissions ") else { continue };
@@ -286,4 +285,46 @@ fn the_proxys_own_lines_are_held_against_the_load_balancer() {
         let diagnosis = patient.examined_as(&with(line));
         super::assert_findings(&diagnosis, line, &[expected]);
     }
+}
+
+#[test]
+fn an_instances_own_options_are_looked_at() {
+    use Severity::Warning;
+    let patient = patient();
+    let one = patient.world.fill("${one}");
+    let ec2 = |form: &str| patient.world.account.ec2(form);
+    ec2(&format!("Action=ModifyInstanceMetadataOptions&InstanceId={one}&HttpEndpoint=disabled"));
+    let command: &'static str =
+        format!("aws ec2 modify-instance-metadata-options --instance-id {one} --http-endpoint enabled")
+            .leak();
+    patient.has("no metadata", &[(Warning, Name::Metadata, command)]);
+    ec2(&format!(
+        "Action=ModifyInstanceMetadataOptions&InstanceId={one}&HttpEndpoint=enabled&HttpTokens=required"
+    ));
+    patient.has("the command was run", &[]);
+    assert!(
+        right(&patient.examined(), Name::Metadata)
+            .contains(&format!("{one}: answers, version 2 is required, hop limit 1"))
+    );
+
+    let instances = ec2(&format!("Action=DescribeInstances&InstanceId.1={one}"));
+    let interface = crate::account::between(&instances, "<networkInterfaceId>", "<").to_owned();
+    let remember = |seconds: u32| {
+        ec2(&format!(
+            "Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId={interface}\
+             &ConnectionTrackingSpecification.TcpEstablishedTimeout={seconds}"
+        ));
+    };
+    remember(60);
+    let command: &'static str = format!(
+        "proxy.ping_interval: 30s, or `aws ec2 modify-network-interface-attribute --network-interface-id {interface} \
+         --connection-tracking-specification TcpEstablishedTimeout=3900`"
+    )
+    .leak();
+    patient.has("forgotten after a minute", &[(Warning, Name::ConnectionTracking, command)]);
+    // Either of the two mends it.
+    let pings = format!("{CLASSIC}proxy: {{ ping_interval: 30s }}\n");
+    super::assert_findings(&patient.examined_as(&pings), "more pings", &[]);
+    remember(3900);
+    patient.has("the command was run", &[]);
 }

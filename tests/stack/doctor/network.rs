@@ -74,3 +74,44 @@ fn subnets_without_room_or_a_way_to_the_internet_are_found() {
         ],
     );
 }
+
+#[test]
+fn network_acls_that_drop_answers_are_found() {
+    let patient = Patient::built(World::furnish("us-east-1"), CLASSIC);
+    let ec2 = |form: &str| patient.world.account.ec2(form);
+    let acl = patient.world.fill("${vpc}").replacen("vpc-", "acl-", 1);
+    let entry = |action: &str, number: u16, egress: bool, rest: &str| {
+        ec2(&format!(
+            "Action={action}NetworkAclEntry&NetworkAclId={acl}&RuleNumber={number}&Egress={egress}{rest}"
+        ));
+    };
+    let allow = |ports: (u16, u16)| {
+        format!(
+            "&Protocol=tcp&RuleAction=allow&CidrBlock=0.0.0.0/0&PortRange.From={}&PortRange.To={}",
+            ports.0, ports.1
+        )
+    };
+    // Linux's own ephemeral ports are not enough: load balancers and visitors use more.
+    entry("Replace", 100, true, &allow((32768, 60999)));
+    entry("Create", 110, true, &allow((80, 80)));
+    entry("Create", 120, true, &allow((8081, 8081)));
+    let found = patient.examined();
+    let command: &'static str = format!("aws ec2 create-network-acl-entry --network-acl-id {acl}").leak();
+    let error = (Severity::Error, Name::NetworkAcl, command);
+    super::assert_findings(&found, "answers are dropped", &[error, error]);
+    for (_, finding) in found.findings().filter(|(check, _)| check.name == Name::NetworkAcl) {
+        assert!(finding.problem.contains("answers to visitors in 0.0.0.0/0"), "{finding:?}");
+        assert!(!finding.problem.contains("port 80 "), "{finding:?}");
+    }
+    entry("Create", 130, true, &allow((1024, 65535)));
+    patient.has("an entry more", &[]);
+    entry(
+        "Create",
+        50,
+        false,
+        "&Protocol=6&RuleAction=deny&CidrBlock=0.0.0.0/0&PortRange.From=443&PortRange.To=443",
+    );
+    patient.has("443 is denied", &[error, error]);
+    entry("Delete", 50, false, "");
+    patient.has("no longer", &[]);
+}

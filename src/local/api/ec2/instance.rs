@@ -6,7 +6,7 @@ use time::{OffsetDateTime, UtcOffset};
 use super::filter::{Field, one};
 use super::kind::{self, Kind};
 use super::select::{Page, Resource, listed, named_and_filtered, page, page_size, select};
-use super::{instance_profile, interface, security_group, tags};
+use super::{instance_profile, interface, options, security_group, tags};
 use crate::local::ACCOUNT_ID;
 use crate::local::api::Context;
 use crate::local::state::Tags;
@@ -194,7 +194,9 @@ fn description(region: &Region, instance: &Instance, state: InstanceState) -> Me
         .text("hypervisor", "xen")
         .text("sourceDestCheck", instance.source_dest_check)
         .text("clientToken", instance.client_token.as_deref().unwrap_or_default());
-    let members = placed(members).structures("tagSet", "item", tags::set(&instance.tags));
+    let members = placed(members)
+        .structure("metadataOptions", options::metadata(region, &instance.id))
+        .structures("tagSet", "item", tags::set(&instance.tags));
     let members = match &instance.profile {
         Some(profile) => members.structure("iamInstanceProfile", instance_profile::members(profile)),
         None => members,
@@ -228,7 +230,7 @@ fn network_interface(region: &Region, instance: &Instance) -> Option<Members> {
         .structures("groupSet", "item", security_group::identifiers(region, &own.security_groups))
         .structure("attachment", attachment)
         .structures("privateIpAddressesSet", "item", [interface::addresses(own)]);
-    Some(members)
+    Some(options::with_tracking(members, region, &own.id))
 }
 
 const STATUS_FIELDS: &[Field<Instance>] = &[

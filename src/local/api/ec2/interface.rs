@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::filter::{Field, one};
 use super::kind::{self, Kind};
 use super::select::{Resource, listed, select};
-use super::{address, security_group, tags};
+use super::{address, options, security_group, tags};
 use crate::local::ACCOUNT_ID;
 use crate::local::api::Context;
 use crate::local::state::Tags;
@@ -150,6 +150,7 @@ fn description(region: &Region, interface: &NetworkInterface) -> Members {
         .structures("privateIpAddressesSet", "item", [addresses(interface)])
         .structures("ipv6AddressesSet", "item", [])
         .structures("tagSet", "item", tags::set(&interface.tags));
+    let members = options::with_tracking(members, region, &interface.id);
     match address::association(region, interface) {
         Some(association) => members.structure("association", association),
         None => members,

@@ -93,6 +93,14 @@ pub(super) const ADDRESS: Kind = Kind {
     malformed: "InvalidParameterValue",
     noun: "allocation ID",
 };
+pub(super) const NETWORK_ACL: Kind = Kind {
+    prefix: "acl",
+    resource_type: "network-acl",
+    parameter: "NetworkAclId",
+    not_found: "InvalidNetworkAclID.NotFound",
+    malformed: "InvalidNetworkAclId.Malformed",
+    noun: "networkAcl ID",
+};
 pub(super) const IMAGE: Kind = Kind {
     prefix: "ami",
     resource_type: "image",

@@ -15,6 +15,8 @@ mod kind;
 mod launch;
 mod launch_template;
 mod lifecycle;
+mod network_acl;
+mod options;
 mod permission;
 mod route_table;
 mod rule;
@@ -82,12 +84,14 @@ fn run(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Membe
         "CreateInternetGateway" => gateway::create(context, params),
         "CreateLaunchTemplate" => launch_template::create(context, params),
         "CreateLaunchTemplateVersion" => launch_template::create_version(context, params),
+        "CreateNetworkAclEntry" => network_acl::put(context, params, false),
         "CreateSecurityGroup" => security_group::create(context, params),
         "CreateSubnet" => subnet::create(context, params),
         "CreateTags" => tags::create(context, params),
         "CreateVpc" => vpc::create(context, params),
         "DeleteInternetGateway" => gateway::delete(context, params),
         "DeleteLaunchTemplate" => launch_template::delete(context, params),
+        "DeleteNetworkAclEntry" => network_acl::delete(context, params),
         "DeleteSecurityGroup" => security_group::delete(context, params),
         "DeleteSubnet" => subnet::delete(context, params),
         "DeleteTags" => tags::delete(context, params),
@@ -102,6 +106,7 @@ fn run(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Membe
         "DescribeInternetGateways" => gateway::describe(context, params),
         "DescribeLaunchTemplateVersions" => launch_template::describe_versions(context, params),
         "DescribeLaunchTemplates" => launch_template::describe(context, params),
+        "DescribeNetworkAcls" => network_acl::describe(context, params),
         "DescribeNetworkInterfaces" => interface::describe(context, params),
         "DescribeRegions" => zone::describe_regions(context, params),
         "DescribeRouteTables" => route_table::describe(context, params),
@@ -113,10 +118,13 @@ fn run(context: &mut Context<'_>, action: &str, params: &Params) -> Result<Membe
         "DetachInternetGateway" => gateway::detach(context, params),
         "DisassociateIamInstanceProfile" => instance_profile::disassociate(context, params),
         "ModifyInstanceAttribute" => lifecycle::modify_attribute(context, params),
+        "ModifyInstanceMetadataOptions" => options::modify_metadata(context, params),
+        "ModifyNetworkInterfaceAttribute" => options::modify_interface(context, params),
         "ModifySecurityGroupRules" => rule::modify(context, params),
         "RebootInstances" => lifecycle::reboot(context, params),
         "ReleaseAddress" => address::release(context, params),
         "ReplaceIamInstanceProfileAssociation" => instance_profile::replace(context, params),
+        "ReplaceNetworkAclEntry" => network_acl::put(context, params, true),
         "RevokeSecurityGroupEgress" => rule::revoke(context, params, Direction::Egress),
         "RevokeSecurityGroupIngress" => rule::revoke(context, params, Direction::Ingress),
         "RunInstances" => launch::run(context, params),
@@ -145,6 +153,9 @@ fn forget_terminated(context: &mut Context<'_>) {
         let instances = &region.instances;
         let left = |id: &String| instances.values().any(|instance| instance.reservation_id == *id);
         region.launches.retain(|_, launch| left(&launch.reservation_id));
+        region.metadata_options.retain(|id, _| instances.contains_key(id));
+        let interfaces = &region.network_interfaces;
+        region.connection_tracking.retain(|id, _| interfaces.contains_key(id));
     }
 }
 

@@ -92,6 +92,7 @@ pub(super) fn delete(context: &mut Context<'_>, params: &Params) -> Result<Membe
     }
     region.security_groups.retain(|_, group| group.vpc_id != id);
     region.route_tables.retain(|_, table| table.vpc_id != id);
+    region.network_acls.remove(&id);
     region.vpcs.remove(&id);
     Ok(done())
 }

@@ -4,6 +4,7 @@ mod defaults;
 mod instance;
 mod launch_template;
 mod network;
+mod options;
 mod security_group;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ pub(crate) use defaults::zone_id;
 pub(crate) use instance::{Instance, InstanceState, Launch, ProfileAssociation};
 pub(crate) use launch_template::{LaunchTemplate, LaunchTemplateVersion};
 pub(crate) use network::{Address, InternetGateway, NetworkInterface, RouteTable, Subnet, Vpc};
+pub(crate) use options::{AclEntry, ConnectionTracking, MetadataOptions};
 pub(crate) use security_group::{Direction, Peer, Ports, Rule, SecurityGroup, Traffic};
 
 /// EC2 in one region.
@@ -40,6 +42,12 @@ pub(crate) struct Region {
     pub(crate) launch_templates: BTreeMap<String, LaunchTemplate>,
     /// Network interfaces by id.
     pub(crate) network_interfaces: BTreeMap<String, NetworkInterface>,
+    /// The entries of VPCs' network ACLs by VPC, where they were changed.
+    pub(crate) network_acls: BTreeMap<String, Vec<AclEntry>>,
+    /// Metadata services by instance, where they were changed.
+    pub(crate) metadata_options: BTreeMap<String, MetadataOptions>,
+    /// Connection tracking by network interface, where it was changed.
+    pub(crate) connection_tracking: BTreeMap<String, ConnectionTracking>,
     /// Elastic addresses by allocation id.
     pub(crate) addresses: BTreeMap<String, Address>,
 }
