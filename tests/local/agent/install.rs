@@ -7,8 +7,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
-use elbws::local::agent::{Ran, Terms};
+use elbws::local::agent::{Ran, Script, Terms};
 use sha2::{Digest as _, Sha256};
 
 use super::{DEADLINE, OFFSET, Rig, script};
@@ -116,7 +117,7 @@ impl Stage {
 
     /// The same, for what is known not to come up: it is not waited for that long.
     fn install_impatiently(&self, hash: &str, config: &str) -> Ran {
-        self.install_in(15, hash, config)
+        self.install_in(20, hash, config)
     }
 
     fn install_in(&self, seconds: u32, hash: &str, config: &str) -> Ran {
@@ -128,7 +129,8 @@ impl Stage {
             .replace("@HEALTH@", "http://127.0.0.1:8081/healthz")
             .replace("@UNIT@", UNIT)
             .replace("@CONFIG@", config);
-        self.rig.run_script(&script(&text))
+        // Programs of tens of megabytes are fetched, copied and hashed.
+        self.rig.run_script(&Script { time_limit: Duration::from_mins(5), ..script(&text) })
     }
 
     fn main_process(&self) -> String {

@@ -1,7 +1,10 @@
 //! What a script can see and reach of the user's system: nothing that matters.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
+
+use elbws::local::agent::{AgentError, Agents, Host, Terms};
 
 use super::Rig;
 
@@ -103,14 +106,13 @@ fn the_environment_is_clean() {
 
 #[test]
 fn without_a_program_nothing_is_run() {
-    use elbws::local::agent::{AgentError, Agents, Terms};
     let agents = Agents::new(Terms::default());
     let reason = agents.managed().unwrap_err();
     assert_eq!(
         reason.to_string(),
         "instances cannot be isolated here: there is no program that isolates them"
     );
-    let host = elbws::local::agent::Host {
+    let host = Host {
         id: "i-0".to_owned(),
         address: [127, 64, 0, 1].into(),
         network: "172.31.0.0/16".parse().unwrap(),
@@ -121,4 +123,22 @@ fn without_a_program_nothing_is_run() {
     // Nor by a program that does something else.
     let agents = Agents::new(Terms { program: Some("/bin/true".into()), ..Terms::default() });
     assert_eq!(agents.managed().unwrap_err().reason(), "it ended before it was up");
+}
+
+#[test]
+fn where_there_are_no_namespaces_nothing_is_run() {
+    let Some(rig) = Rig::start() else { return };
+    drop(rig);
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("elbws");
+    let text = format!(
+        "#!/bin/sh\nexec /usr/bin/unshare --user --map-root-user \
+         /bin/sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec {} \"$@\"' sh \"$@\"\n",
+        env!("CARGO_BIN_EXE_elbws")
+    );
+    fs::write(&program, text).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let agents = Agents::new(Terms { program: Some(program), ..Terms::default() });
+    let reason = agents.managed().unwrap_err();
+    assert!(reason.reason().starts_with("no namespaces of one's own (unshare): "), "{reason}");
 }
