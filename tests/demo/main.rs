@@ -6,6 +6,7 @@ mod behind_alb;
 mod blog_post;
 mod interrupted;
 mod running;
+mod switched;
 mod two_instances;
 mod visitors;
 mod world;

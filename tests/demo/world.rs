@@ -14,7 +14,7 @@ use elbws::proxy::serve::{Listeners, Proxy};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::oneshot;
@@ -98,6 +98,34 @@ impl World {
         let (stop, server) = self.server.take().unwrap();
         let _ = stop.send(());
         server.await.unwrap();
+    }
+
+    /// Asks the local AWS something that its client does not, and returns status and body.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let address = self.endpoint.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: text/xml\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/route53/aws4_request, \
+             SignedHeaders=host, Signature=0\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// Creates a hosted zone and returns its id.
+    pub(crate) async fn hosted_zone(&self, domain: &str) -> String {
+        let body = format!(
+            "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Name>{domain}</Name>\
+             <CallerReference>1</CallerReference></CreateHostedZoneRequest>"
+        );
+        let (status, answer) = self.ask("POST", "/2013-04-01/hostedzone", &body).await;
+        assert_eq!(status, 201, "{answer}");
+        text(&answer, "Id").rsplit('/').next().unwrap().to_owned()
     }
 
     /// Launches an instance that specs find by its tag, at an address that no other test has.

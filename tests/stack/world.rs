@@ -6,6 +6,7 @@ use std::path::Path;
 
 use elbws::provision::plan::{Change, Plan};
 use elbws::provision::resource::Stack;
+use elbws::provision::resource::v2::is_note;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -233,6 +234,11 @@ impl World {
         }
         for group in &observed.target_groups {
             text = text.replace(&group.arn, "group").replace(&group.name, "group");
+        }
+        let classic = observed.load_balancers.iter().map(|balancer| &balancer.tags);
+        let v2 = observed.v2_load_balancers.iter().map(|balancer| &balancer.tags);
+        for key in classic.chain(v2).flat_map(|tags| tags.0.keys()).filter(|key| is_note(key)) {
+            text = text.replace(key, "note");
         }
         let mut state = serde_json::from_str(&text).unwrap();
         sort(&mut state);

@@ -55,11 +55,11 @@ pub async fn observe(clients: &Clients, stack: &Stack) -> Result<Observed, AwsEr
         .map(|group| &group.id)
         .chain(selected.instances.iter().flat_map(|instance| &instance.security_groups))
         .collect();
-    let names = load_balancers.iter().map(|found| &found.dns_name);
-    let names = names.chain(v2.load_balancers.iter().map(|found| &found.dns_name)).collect();
+    let classic = load_balancers.iter().map(|found| (&found.dns_name, &found.tags));
+    let all = classic.chain(v2.load_balancers.iter().map(|found| (&found.dns_name, &found.tags)));
     let (of_groups, records, proxies) = tokio::try_join!(
         rules_of(clients, groups),
-        v2::records(clients, stack.dns.as_ref(), &v2.zones, names),
+        v2::records(clients, stack, &v2.zones, all.collect()),
         proxies::observe(clients, stack, &selected.instances)
     )?;
     rules.extend(of_groups);

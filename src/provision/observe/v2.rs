@@ -6,9 +6,9 @@ use futures_util::future::try_join_all;
 
 use super::super::aws::{AwsError, Clients, elbv2, route53};
 use super::super::resource::v2::{
-    DesiredRecord, LoadBalancer, Record, TargetGroup, Zone, may_be_target_group_of,
+    DesiredRecord, LoadBalancer, Record, TargetGroup, Zone, may_be_target_group_of, noted_zones,
 };
-use super::super::resource::{DesiredBalancer, Stack};
+use super::super::resource::{DesiredBalancer, Stack, Tags};
 
 /// What there is of them, but for the records.
 #[derive(Debug, Default)]
@@ -67,21 +67,31 @@ async fn zones(clients: &Clients, wanted: Option<&DesiredRecord>) -> Result<Vec<
     }
 }
 
-/// Reads the records of the desired name, and those that lead to one of the DNS `names`: a call for every 300
-/// records of each of the zones.
+/// Reads the records of the desired name, and those that lead to one of the load `balancers`, which are given by their
+/// DNS names and tags: a call for every 300 records of each of the zones, which are the desired record's and those of
+/// the records that the stack has written.
 pub(super) async fn records(
     clients: &Clients,
-    wanted: Option<&DesiredRecord>,
+    stack: &Stack,
     zones: &[Zone],
-    names: Vec<&String>,
+    balancers: Vec<(&String, &Tags)>,
 ) -> Result<Vec<Record>, AwsError> {
-    let Some(wanted) = wanted else { return Ok(Vec::new()) };
+    let noted = balancers.iter().filter(|(_, tags)| tags.are_of(&stack.name));
+    let noted: BTreeSet<&str> = noted.flat_map(|(_, tags)| noted_zones(tags)).collect();
+    let zones: BTreeSet<&str> = zones.iter().map(|zone| zone.id.as_str()).chain(noted).collect();
     let leads_here = |record: &Record| {
         let alias = record.alias.as_ref();
-        alias.is_some_and(|alias| names.iter().any(|name| route53::same_name(name, alias)))
+        alias.is_some_and(|alias| balancers.iter().any(|(name, _)| route53::same_name(name, alias)))
     };
-    let is_wanted = |record: &Record| route53::same_name(&record.name, &wanted.name) || leads_here(record);
-    let reads = zones.iter().map(|zone| route53::records(clients, &zone.id, is_wanted));
+    let is_wanted = |record: &Record| {
+        let desired = stack.dns.as_ref();
+        desired.is_some_and(|wanted| route53::same_name(&record.name, &wanted.name)) || leads_here(record)
+    };
+    let reads = zones.iter().map(async |zone| match route53::records(clients, zone, is_wanted).await {
+        // Its records went with it.
+        Err(error) if error.is(route53::NO_SUCH_ZONE) => Ok(Vec::new()),
+        read => read,
+    });
     let mut records: Vec<Record> = try_join_all(reads).await?.into_iter().flatten().collect();
     records.sort_by(|a, b| {
         let key = |record: &Record| {

@@ -7,6 +7,7 @@
 //! its successor.
 
 use super::fields::{KNOWN_AFTER_APPLY, field};
+use super::header::Headers;
 use super::order::{After, Draft, DraftStep, made};
 use super::v2::{healthy_key, is_protected, resolvers_key};
 use super::{Action, Cutover, Disruption, Operation, PlanError, Surroundings, V2Operation, classic};
@@ -165,7 +166,15 @@ pub(super) fn plan(around: &Surroundings<'_>, formers: &[Former<'_>], draft: &mu
         }
     };
     let successor = successor.map_or(KNOWN_AFTER_APPLY, String::as_str);
+    let headers = Headers::desired(&around.stack.load_balancer);
     for former in formers {
+        let before = match former.found {
+            Found::Classic(balancer) => Headers::of_classic(balancer),
+            Found::V2(balancer) => Headers::of_v2(balancer, around.observed),
+        };
+        if let Some(conflict) = headers.conflict(&before, former.kind(), former.name()) {
+            draft.warn(conflict);
+        }
         match former.fate {
             Fate::Goes => plan_deletion(former, draft),
             Fate::Stays => draft.warn(left_to_do(former, around.stack, successor)),

@@ -7,6 +7,7 @@ mod describe;
 mod failure;
 mod fields;
 mod former;
+mod header;
 mod operation;
 mod order;
 mod placement;

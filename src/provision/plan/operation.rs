@@ -322,4 +322,14 @@ impl TagChange {
         let remove: BTreeSet<_> = from.0.keys().filter(|key| !to.0.contains_key(*key)).cloned().collect();
         (!set.0.is_empty() || !remove.is_empty()).then_some(Self { set, remove })
     }
+
+    /// Returns what is to be done at once, and the removal of the tags that are `late`; none where there is nothing
+    /// to do.
+    pub(super) fn split(self, late: impl Fn(&str) -> bool) -> (Option<Self>, Option<Self>) {
+        let (later, now) = self.remove.into_iter().partition(|key| late(key));
+        let of = |set: Tags, remove: BTreeSet<String>| {
+            (!set.0.is_empty() || !remove.is_empty()).then_some(Self { set, remove })
+        };
+        (of(self.set, now), of(Tags::default(), later))
+    }
 }

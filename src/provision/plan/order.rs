@@ -97,6 +97,12 @@ impl DraftStep {
         self
     }
 
+    /// Says that `key` is gone afterwards.
+    pub(super) fn clears(mut self, key: &ResourceKey) -> Self {
+        self.marks.push(Mark::Gone(key.clone()));
+        self
+    }
+
     /// Says what must have come about before.
     pub(super) fn after(mut self, after: impl IntoIterator<Item = After>) -> Self {
         self.after.extend(after);

@@ -57,6 +57,25 @@ fn moving_the_weight_of_a_record() {
 }
 
 #[test]
+fn cutting_over_at_once_with_the_weight_of_a_record() {
+    let from = with_record(CLASSIC, ", weight: 200, set_identifier: old");
+    let to = with_record(APPLICATION, ", weight: 20, set_identifier: new");
+    disturb(&Way::new("cut over with a weighted record", &[&from], Then::CutOver(to)));
+}
+
+#[test]
+fn letting_a_record_go() {
+    disturb(&Way::change("let a record go", &with_record(APPLICATION, ""), APPLICATION));
+    disturb(&Way::change("let a Classic one's record go", &with_record(CLASSIC, ""), CLASSIC));
+}
+
+#[test]
+fn renaming_a_record() {
+    let to = edited(&with_record(APPLICATION, ""), &[("name: chat }", "name: talk, weight: 1 }")]);
+    disturb(&Way::change("rename a record", &with_record(APPLICATION, ""), &to));
+}
+
+#[test]
 fn renaming_an_alb() {
     let (from, to) = (with_record(APPLICATION, ""), with_record(&named(APPLICATION, "ws-new"), ""));
     disturb(&Way::change("rename an ALB", &from, &to));

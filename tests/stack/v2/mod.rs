@@ -2,6 +2,7 @@
 //! destroy leaves the account as it was.
 
 mod changes;
+mod records;
 pub(crate) mod stacks;
 mod switches;
 

@@ -92,7 +92,7 @@ impl Run<'_> {
                 self.deregister_targets(group, targets).await?;
             }
             V2Operation::AwaitDrained { group, delay } => self.await_drained(group, *delay).await?,
-            V2Operation::AwaitHealthy { groups } => self.await_healthy(groups).await?,
+            V2Operation::AwaitHealthy { groups, seconds } => self.await_healthy(groups, *seconds).await?,
             V2Operation::CreateListener { load_balancer, settings, tags, .. } => {
                 return self.create_listener(load_balancer, settings, tags).await.map(Some);
             }

@@ -20,8 +20,6 @@ use crate::provision::resource::v2::{HealthCheck, Target};
 const TARGETS_A_CALL: usize = 100;
 /// The zone of an address that is outside of the target group's VPC.
 const OUTSIDE: &str = "all";
-/// How long a target group's first target may take to become healthy, before visitors are led to it.
-const FIRST_HEALTHY: Duration = Duration::from_mins(10);
 /// What AWS may take beyond the deregistration delay.
 const DRAIN_MARGIN: Duration = Duration::from_mins(1);
 
@@ -181,8 +179,9 @@ impl Run<'_> {
     }
 
     /// Waits until each of the groups has a healthy target.
-    pub(super) async fn await_healthy(&self, groups: &[Reference]) -> Result<(), ExecuteError> {
+    pub(super) async fn await_healthy(&self, groups: &[Reference], seconds: u32) -> Result<(), ExecuteError> {
         let groups = self.identifiers(groups)?;
+        let longest = Duration::from_secs(seconds.into());
         let start = Instant::now();
         let mut pause = self.patience.first_pause();
         loop {
@@ -194,10 +193,10 @@ impl Run<'_> {
                 }
             }
             let Some((first, health)) = waiting.first() else { return Ok(()) };
-            if start.elapsed() + pause > FIRST_HEALTHY {
+            if start.elapsed() + pause > longest {
                 let targets =
                     waiting.into_iter().flat_map(|(_, health)| health).map(Unhealthy::from).collect();
-                return Err(ExecuteError::NotInService { seconds: FIRST_HEALTHY.as_secs(), targets });
+                return Err(ExecuteError::NotInService { seconds: longest.as_secs(), targets });
             }
             let name = first.rsplit('/').nth(1).unwrap_or(first);
             let why = health.iter().find_map(TargetHealth::words);

@@ -10,6 +10,7 @@ use crate::provision::plan::certificate::certificate_key;
 use crate::provision::plan::fields::{changed, field, shown};
 use crate::provision::plan::order::{After, Draft, DraftStep, created, gone, made};
 use crate::provision::plan::security_group::prefixed;
+use crate::provision::plan::v2::record;
 use crate::provision::plan::{Action, Disruption, FieldChange, Operation, Reference, TagChange};
 use crate::provision::resource::{DesiredLoadBalancer, Kind, LoadBalancer, ResourceKey, Scheme};
 
@@ -109,8 +110,8 @@ fn update(scene: &Scene<'_>, current: &LoadBalancer, draft: &mut Draft) {
         if current.tags.owner().is_none() {
             change.reason = Some("adopted".to_owned());
         }
-        let operation = Operation::TagLoadBalancer { name: current.name.clone(), tags };
-        draft.step(DraftStep::new(operation, &key));
+        let operation = |tags| Operation::TagLoadBalancer { name: current.name.clone(), tags };
+        record::plan_tags(tags, &key, operation, draft);
     }
     let has_own_group_only = matches!(&scene.around.security_group, Reference::Existing(id)
         if current.security_groups.len() == 1 && current.security_groups.contains(id));

@@ -44,7 +44,7 @@ pub(super) fn plan(
         scheme: desired.scheme,
         address_type: AddressType::Ipv4,
         dns_name: scene.current.map(|current| current.dns_name.as_str()),
-        replaces: replaced.is_some(),
+        replaced: replaced.map(|old| old.dns_name.as_str()),
         target: AliasTarget::Classic(desired.name.clone()),
     };
     let moves = record::plan(destination, formers, draft);

@@ -1,5 +1,6 @@
 //! What every part of a Classic load balancer is planned against, and what the parts are called.
 
+use crate::provision::plan::v2::record;
 use crate::provision::plan::{Action, Surroundings};
 use crate::provision::resource::{
     DesiredLoadBalancer, Kind, LoadBalancer, LoadBalancerType, ResourceKey, Stack, Tags,
@@ -33,7 +34,10 @@ impl Scene<'_> {
 
     /// Returns the tags that the load balancer gets.
     pub(super) fn tags(&self) -> Tags {
-        self.around.stack.tags.owned_by(&self.around.stack.name, &self.key())
+        let (stack, observed) = (self.around.stack, self.around.observed);
+        let mut tags = stack.tags.owned_by(&stack.name, &self.key());
+        tags.0.extend(record::note(stack, observed));
+        tags
     }
 
     /// Returns what is done to a part of the load balancer that is not there yet: it is made again where the

@@ -48,7 +48,7 @@ impl fmt::Display for V2Operation {
             Self::AwaitDrained { group, .. } => {
                 write!(f, "wait until the targets of {} are drained", name_in(group))
             }
-            Self::AwaitHealthy { groups } => {
+            Self::AwaitHealthy { groups, .. } => {
                 write!(f, "wait for healthy targets of {}", joined(groups.iter().map(name)))
             }
             Self::CreateListener { settings, load_balancer, .. } => {

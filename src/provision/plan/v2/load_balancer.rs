@@ -7,6 +7,7 @@ use serde_json::json;
 use super::V2Operation;
 use super::attributes::difference;
 use super::operation::NewLoadBalancer;
+use super::record;
 use super::scene::Scene;
 use crate::provision::plan::fields::{changed, field, shown};
 use crate::provision::plan::order::{After, Draft, DraftStep, created, gone, made};
@@ -64,7 +65,7 @@ fn create(scene: &Scene<'_>, draft: &mut Draft) {
     let key = scene.key();
     let desired = scene.desired;
     let subnets = subnets(scene);
-    let tags = scene.tags(&key);
+    let tags = scene.balancer_tags();
     let after = json!({
         "type": desired.family,
         "scheme": desired.scheme,
@@ -121,7 +122,7 @@ fn create(scene: &Scene<'_>, draft: &mut Draft) {
 
 fn update(scene: &Scene<'_>, current: &LoadBalancer, draft: &mut Draft) {
     let key = scene.key();
-    let tags = scene.tags(&key);
+    let tags = scene.balancer_tags();
     if let Some(tags_change) = TagChange::between(&current.tags, &tags) {
         let fields = prefixed("tags", changed(Some(&current.tags.without_reserved()), Some(&tags)));
         let change = draft.change(Action::Update, &key, fields, Disruption::None);
@@ -129,8 +130,8 @@ fn update(scene: &Scene<'_>, current: &LoadBalancer, draft: &mut Draft) {
             change.reason = Some("adopted".to_owned());
         }
         let operation =
-            V2Operation::SetTags { arn: current.arn.clone(), key: key.clone(), tags: tags_change };
-        draft.step(DraftStep::new(Operation::V2(operation), &key));
+            |tags| Operation::V2(V2Operation::SetTags { arn: current.arn.clone(), key: key.clone(), tags });
+        record::plan_tags(tags_change, &key, operation, draft);
     }
     let has_own_group_only = matches!(&scene.around.security_group, Reference::Existing(id)
         if current.security_groups.len() == 1 && current.security_groups.contains(id));

@@ -29,6 +29,9 @@ use super::{Operation, PlanError, Reference, Surroundings};
 use crate::provision::resource::v2::{DesiredLoadBalancer, Family, LoadBalancer, Target};
 use crate::provision::resource::{Kind, Observed, ResourceKey, Stack};
 
+/// How many seconds a target group's first target may take to become healthy, before visitors are led to it.
+const FIRST_HEALTHY: u32 = 600;
+
 /// Stands for the moment when every target group of the load balancer has a healthy target.
 pub(super) fn healthy_key() -> ResourceKey {
     ResourceKey::new(Kind::LoadBalancer, "with healthy targets")
@@ -118,7 +121,7 @@ pub(super) fn plan(
         scheme: desired.scheme,
         address_type: desired.address_type,
         dns_name: scene.current.map(|current| current.dns_name.as_str()),
-        replaces: replaced.is_some(),
+        replaced: replaced.map(|old| old.dns_name.as_str()),
         target: AliasTarget::V2(scene.reference()),
     };
     let moves = record::plan(destination, formers, draft);
@@ -134,7 +137,7 @@ fn await_switched(scene: &Scene<'_>, draft: &mut Draft) {
     if groups.is_empty() {
         return;
     }
-    let operation = V2Operation::AwaitHealthy { groups };
+    let operation = V2Operation::AwaitHealthy { groups, seconds: FIRST_HEALTHY };
     draft.step(DraftStep::new(Operation::V2(operation), &scene.key()).completes(&switch_key()).after([
         made(&prepared_key()),
         After::EveryMade(Kind::Target),
@@ -150,7 +153,7 @@ fn await_healthy(scene: &Scene<'_>, draft: &mut Draft) {
     if groups.is_empty() {
         return;
     }
-    let operation = V2Operation::AwaitHealthy { groups };
+    let operation = V2Operation::AwaitHealthy { groups, seconds: FIRST_HEALTHY };
     draft.step(DraftStep::new(Operation::V2(operation), &scene.key()).completes(&healthy_key()).after([
         created(&scene.key()),
         After::EveryMade(Kind::Target),

@@ -244,6 +244,8 @@ pub enum V2Operation {
     AwaitHealthy {
         /// The target groups.
         groups: Vec<Reference>,
+        /// For how long at most.
+        seconds: u32,
     },
     /// `CreateListener`. Outputs the ARN.
     CreateListener {

@@ -1,7 +1,9 @@
 //! The DNS records that lead visitors to the load balancer.
 //!
-//! Route 53 has no tags on records. A record is the stack's if it is an alias of one of the stack's load balancers;
-//! so it is written after its load balancer and deleted before it.
+//! Route 53 has no tags on records. A record is the stack's if it leads to one of the stack's load balancers and one of
+//! them has a tag that notes it; so the tag is set before the record is written and removed after it is deleted, and
+//! the record is written after its load balancer and deleted before it. The record that the spec names is the stack's
+//! without a tag, too. Other records that lead to the load balancer are somebody else's.
 
 use std::collections::BTreeSet;
 
@@ -13,9 +15,9 @@ use crate::provision::plan::failure::PlanError;
 use crate::provision::plan::fields::{KNOWN_AFTER_APPLY, changed};
 use crate::provision::plan::former::Former;
 use crate::provision::plan::order::{After, Draft, DraftStep, gone, made};
-use crate::provision::plan::{Action, Adoption, Disruption, Operation};
-use crate::provision::resource::v2::{AddressType, DesiredRecord, Record, Zone};
-use crate::provision::resource::{Kind, Observed, ResourceKey, Scheme, Stack};
+use crate::provision::plan::{Action, Adoption, Disruption, Operation, TagChange};
+use crate::provision::resource::v2::{AddressType, DesiredRecord, Record, Zone, is_note};
+use crate::provision::resource::{Kind, Observed, ResourceKey, Scheme, Stack, Tags};
 
 /// How long an alias of a load balancer lives in resolvers.
 const TIME_TO_LIVE: u32 = 60;
@@ -50,13 +52,58 @@ fn zone<'a>(record: &DesiredRecord, scheme: Scheme, observed: &'a Observed) -> R
     }
 }
 
-/// Says whether a record leads to a load balancer of the stack.
+/// Returns the DNS names and the tags of the stack's load balancers.
+fn balancers<'a>(stack: &'a Stack, observed: &'a Observed) -> impl Iterator<Item = (&'a str, &'a Tags)> {
+    let classic = observed.load_balancers.iter().map(|found| (found.dns_name.as_str(), &found.tags));
+    let v2 = observed.v2_load_balancers.iter().map(|found| (found.dns_name.as_str(), &found.tags));
+    classic.chain(v2).filter(|(_, tags)| tags.are_of(&stack.name))
+}
+
+fn leads_to(record: &Record, dns_name: &str) -> bool {
+    record.alias.as_ref().is_some_and(|alias| alias.eq_ignore_ascii_case(dns_name))
+}
+
+/// Says whether a record is the stack's.
 fn is_ours(stack: &Stack, observed: &Observed, record: &Record) -> bool {
-    let classic = observed.load_balancers.iter().map(|found| (&found.dns_name, &found.tags));
-    let v2 = observed.v2_load_balancers.iter().map(|found| (&found.dns_name, &found.tags));
-    let leads_to =
-        |name: &String| record.alias.as_ref().is_some_and(|alias| alias.eq_ignore_ascii_case(name));
-    classic.chain(v2).any(|(name, tags)| tags.are_of(&stack.name) && leads_to(name))
+    let is_noted = || balancers(stack, observed).any(|(_, tags)| record.is_noted_in(tags));
+    let is_desired = || {
+        let desired = stack.dns.as_ref().filter(|desired| collides(desired, record));
+        desired.is_some_and(|desired| {
+            let zone = zone(desired, stack.load_balancer.scheme(), observed);
+            record.name.eq_ignore_ascii_case(&desired.name) && zone.is_ok_and(|zone| zone.id == record.zone)
+        })
+    };
+    balancers(stack, observed).any(|(name, _)| leads_to(record, name)) && (is_noted() || is_desired())
+}
+
+/// Returns the tag by which the load balancer notes the desired record.
+pub(in crate::provision::plan) fn note(stack: &Stack, observed: &Observed) -> Option<(String, String)> {
+    let desired = stack.dns.as_ref()?;
+    let zone = zone(desired, stack.load_balancer.scheme(), observed).ok()?;
+    Some(desired.note(zone))
+}
+
+/// Stands for the moment when the load balancer notes the records that are written for it.
+fn noted_key() -> ResourceKey {
+    ResourceKey::new(Kind::DnsRecord, "noted")
+}
+
+/// Plans the change of a load balancer's tags, of which those that note records are set before these are written and
+/// removed after these are deleted.
+pub(in crate::provision::plan) fn plan_tags(
+    change: TagChange,
+    key: &ResourceKey,
+    operation: impl Fn(TagChange) -> Operation,
+    draft: &mut Draft,
+) {
+    let (now, later) = change.split(is_note);
+    if let Some(tags) = now {
+        draft.step(DraftStep::new(operation(tags), key).completes(&noted_key()));
+    }
+    if let Some(tags) = later {
+        let after = [After::EveryGone(Kind::DnsRecord), After::EveryMade(Kind::DnsRecord)];
+        draft.step(DraftStep::new(operation(tags), key).after(after));
+    }
 }
 
 fn of_name<'a>(
@@ -126,15 +173,14 @@ pub(in crate::provision::plan) struct Destination<'a> {
     pub(in crate::provision::plan) address_type: AddressType,
     /// What it answers at, where it stays as it is.
     pub(in crate::provision::plan) dns_name: Option<&'a str>,
-    /// Whether one of its name has to make way for it.
-    pub(in crate::provision::plan) replaces: bool,
+    /// What the one of its name answers at that has to make way for it.
+    pub(in crate::provision::plan) replaced: Option<&'a str>,
     pub(in crate::provision::plan) target: AliasTarget,
 }
 
 impl Destination<'_> {
     fn is_of(&self, record: &Record) -> bool {
-        let alias = record.alias.as_deref();
-        alias.is_some_and(|alias| self.dns_name.is_some_and(|name| alias.eq_ignore_ascii_case(name)))
+        self.dns_name.is_some_and(|name| leads_to(record, name))
     }
 }
 
@@ -150,7 +196,11 @@ pub(in crate::provision::plan) fn plan(
         Some((record, zone))
     });
     let Some((record, zone)) = desired else {
-        delete_others(&destination, &BTreeSet::new(), formers, draft);
+        let deleted = delete_others(&destination, &BTreeSet::new(), formers, draft);
+        warn_of_others(&destination, formers, draft);
+        if let Some(name) = deleted.first() {
+            await_resolvers(name, formers, draft);
+        }
         return false;
     };
     let kinds = kinds(destination.address_type);
@@ -158,10 +208,11 @@ pub(in crate::provision::plan) fn plan(
         .filter(|found| collides(record, found))
         .partition(|found| kinds.contains(&found.kind) && found.set_identifier == record.set_identifier);
     delete_others(&destination, &own.iter().chain(&others).copied().collect(), formers, draft);
+    warn_of_others(&destination, formers, draft);
     let is_right = |found: &&Record| destination.is_of(found) && found.weight == record.weight;
     let moves = !own.iter().all(|found| destination.is_of(found));
     if own.len() == kinds.len() && own.iter().all(is_right) && others.is_empty() {
-        await_resolvers(record, formers, draft);
+        await_resolvers(&record.name, formers, draft);
         return false;
     }
     let key = record_key(&record.name);
@@ -185,10 +236,10 @@ pub(in crate::provision::plan) fn plan(
     };
     draft.change(action, &key, changed(from.as_ref(), Some(&to)), disruption);
     let mut replaces: Vec<_> = others.into_iter().cloned().collect();
-    if destination.replaces {
+    if destination.replaced.is_some() {
         // Nothing would say whose the record is once its load balancer is gone.
         for old in own.into_iter().chain(&replaces) {
-            delete(&key, old, draft);
+            draft.step(delete(&key, old).removes());
         }
         replaces = Vec::new();
     }
@@ -203,75 +254,118 @@ pub(in crate::provision::plan) fn plan(
     let operation = V2Operation::UpsertRecord { record: new, replaces };
     draft.step(DraftStep::new(Operation::V2(operation), &key).makes().after([
         gone(&key),
+        made(&noted_key()),
         made(&healthy_key()),
         After::EveryMade(Kind::LoadBalancer),
         After::EveryMade(Kind::Listener),
         After::EveryMade(Kind::Rule),
         After::EveryMade(Kind::Target),
     ]));
-    await_resolvers(record, formers, draft);
+    await_resolvers(&record.name, formers, draft);
     moves
 }
 
-/// Waits after the record leads to the load balancer, where another one goes that it may have led to before.
-fn await_resolvers(record: &DesiredRecord, formers: &[Former<'_>], draft: &mut Draft) {
-    if record.weight.is_some() || formers.iter().all(Former::stays) {
+/// Waits after no record leads any more to a load balancer that goes: even if nothing is left to change, a run that
+/// was killed may have changed it a moment ago.
+fn await_resolvers(name: &str, formers: &[Former<'_>], draft: &mut Draft) {
+    if formers.iter().all(Former::stays) {
         return;
     }
-    let key = record_key(&record.name);
-    let operation = V2Operation::AwaitResolvers { name: record.name.clone(), seconds: TIME_TO_LIVE };
-    draft.step(
-        DraftStep::new(Operation::V2(operation), &key)
-            .completes(&resolvers_key())
-            .after([made(&key), made(&healthy_key())]),
-    );
+    let key = record_key(name);
+    let operation = V2Operation::AwaitResolvers { name: name.to_owned(), seconds: TIME_TO_LIVE };
+    draft.step(DraftStep::new(Operation::V2(operation), &key).completes(&resolvers_key()).after([
+        made(&key),
+        After::EveryGone(Kind::DnsRecord),
+        made(&healthy_key()),
+    ]));
 }
 
-/// Deletes the records that lead to a load balancer of the stack and are not desired. Those that lead to one that
-/// stays for now stay with it.
+/// Says which records of somebody else lead to a load balancer of the stack that goes.
+fn warn_of_others(destination: &Destination<'_>, formers: &[Former<'_>], draft: &mut Draft) {
+    let going = formers.iter().filter(|former| !former.stays()).map(Former::dns_name);
+    let replaced = destination.replaced;
+    warn_of_those_to(destination.stack, destination.observed, going.chain(replaced), draft);
+}
+
+fn warn_of_those_to<'a>(
+    stack: &Stack,
+    observed: &Observed,
+    going: impl Iterator<Item = &'a str>,
+    draft: &mut Draft,
+) {
+    for dns_name in going {
+        let records = observed.records.iter().filter(|record| leads_to(record, dns_name));
+        let names: BTreeSet<&String> =
+            records.filter(|record| !is_ours(stack, observed, record)).map(|record| &record.name).collect();
+        for name in names {
+            draft.warn(format!(
+                "the record {name} leads to {dns_name}, which goes: it is not the stack's, stays, and leads nowhere then"
+            ));
+        }
+    }
+}
+
+/// Deletes the records of the stack that are not desired, once the desired one is there, and returns their names.
+/// Those that lead to a load balancer that stays for now stay with it; those that lead to one that has to make way go
+/// before it.
 fn delete_others(
     destination: &Destination<'_>,
     desired: &BTreeSet<&Record>,
     formers: &[Former<'_>],
     draft: &mut Draft,
-) {
+) -> BTreeSet<String> {
     let (stack, observed) = (destination.stack, destination.observed);
     let stays = |record: &Record| {
         let mut staying = formers.iter().filter(|former| former.stays());
-        staying.any(|former| {
-            record.alias.as_ref().is_some_and(|alias| alias.eq_ignore_ascii_case(former.dns_name()))
-        })
+        staying.any(|former| leads_to(record, former.dns_name()))
     };
-    for record in &observed.records {
-        if is_ours(stack, observed, record) && !desired.contains(record) && !stays(record) {
-            plan_deletion(record, draft);
+    let old =
+        |record: &&Record| is_ours(stack, observed, record) && !desired.contains(*record) && !stays(record);
+    let mut deleted = BTreeSet::new();
+    for record in observed.records.iter().filter(old) {
+        let makes_way = destination.replaced.is_some_and(|replaced| leads_to(record, replaced));
+        let mut after = Vec::new();
+        if !makes_way {
+            after.push(made(&healthy_key()));
+            after.extend(stack.dns.as_ref().map(|desired| made(&record_key(&desired.name))));
         }
+        plan_deletion(record, after, draft);
+        deleted.insert(record.name.clone());
     }
+    deleted
 }
 
-/// Plans the deletion of every record that leads to a load balancer of the stack.
+/// Plans the deletion of every record of the stack.
 pub(super) fn plan_deletions(stack: &Stack, observed: &Observed, draft: &mut Draft) {
+    let going = balancers(stack, observed).map(|(name, _)| name);
+    warn_of_those_to(stack, observed, going, draft);
     for record in &observed.records {
         if is_ours(stack, observed, record) {
-            plan_deletion(record, draft);
+            plan_deletion(record, [], draft);
         }
     }
 }
 
-fn plan_deletion(record: &Record, draft: &mut Draft) {
-    let key = record_key(&record.name);
+fn plan_deletion(record: &Record, after: impl IntoIterator<Item = After>, draft: &mut Draft) {
+    let key = match &record.set_identifier {
+        // Another one of its name may be written.
+        Some(identifier) => record_key(&format!("{} ({identifier})", record.name)),
+        None => record_key(&record.name),
+    };
     let fields = if draft.has_change(&key) {
         Vec::new()
     } else {
         changed(Some(&observed_form(&[record])), None::<&()>)
     };
     draft.change(Action::Delete, &key, fields, Disruption::NewConnections);
-    delete(&key, record, draft);
+    // What is written under the same name does not wait for it.
+    let gone = ResourceKey::new(Kind::DnsRecord, format!("{} {:?}", record.name, record.set_identifier));
+    draft.step(delete(&key, record).clears(&gone).after(after));
 }
 
-fn delete(key: &ResourceKey, record: &Record, draft: &mut Draft) {
+fn delete(key: &ResourceKey, record: &Record) -> DraftStep {
     let operation = V2Operation::DeleteRecord { record: record.clone() };
-    draft.step(DraftStep::new(Operation::V2(operation), key).removes());
+    DraftStep::new(Operation::V2(operation), key)
 }
 
 fn observed_form(records: &[&Record]) -> Value {

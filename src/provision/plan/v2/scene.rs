@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::record;
 use crate::provision::plan::{Action, Reference, Surroundings};
 use crate::provision::resource::v2::{DesiredLoadBalancer, LoadBalancer, Target, TargetGroup};
 use crate::provision::resource::{Kind, ResourceKey, Stack, Tags};
@@ -64,6 +65,13 @@ impl<'a> Scene<'a> {
     /// Returns the tags of the resource with this key.
     pub(super) fn tags(&self, key: &ResourceKey) -> Tags {
         self.stack().tags.owned_by(&self.stack().name, key)
+    }
+
+    /// Returns the tags of the load balancer itself.
+    pub(super) fn balancer_tags(&self) -> Tags {
+        let mut tags = self.tags(&self.key());
+        tags.0.extend(record::note(self.stack(), self.around.observed));
+        tags
     }
 
     /// Says whether a part of the load balancer with these tags is the stack's to change: what others have put

@@ -1,5 +1,8 @@
 //! What is planned for a stack with an Application or a Network load balancer.
 
+mod beside;
+mod records;
+
 use super::*;
 use crate::provision::plan::Adoption;
 use crate::provision::plan::tests::{certificate, script_of, stack as classic_stack, subnet, surroundings};
@@ -362,112 +365,10 @@ fn another_scheme_under_the_same_name_says_how_to_have_no_gap() {
 }
 
 #[test]
-fn another_name_is_built_beside_and_the_old_one_stays_until_the_cutover() {
-    let mut stack = application();
-    let observed = applied(&stack);
-    balancer(&mut stack).name = "talk".into();
-    insta::assert_snapshot!(script(&planned(&stack, &observed)));
-}
-
-#[test]
-fn the_cutover_waits_for_healthy_targets_and_removes_the_old_one() {
-    let old = network();
-    let mut observed = applied(&old);
-    let mut stack = application();
-    balancer(&mut stack).name = "talk".into();
-    let choices = Choices { adoption: Adoption::Refuse, cutover: Cutover::Now };
-    let plan = plan_stack(&stack, &observed, choices).unwrap();
-    insta::assert_snapshot!(script(&plan));
-
-    observed.v2_load_balancers[0].attributes.insert("deletion_protection.enabled".into(), "true".into());
-    let errors = plan_stack(&stack, &observed, choices).unwrap_err();
-    assert_eq!(errors, [PlanError::DeletionProtected { name: "chat".into() }]);
-    assert!(destroy(&stack, &observed).is_err());
-}
-
-#[test]
-fn an_alb_and_an_nlb_cannot_have_the_same_name() {
-    let errors = plan_stack(&application(), &applied(&network()), Adoption::Refuse).unwrap_err();
-    assert!(matches!(errors.as_slice(), [PlanError::NameOfOtherType { .. }]), "{errors:?}");
-    assert!(errors[0].hint().contains("chat-application"), "{}", errors[0].hint());
-}
-
-fn with_record(weight: Option<u8>) -> Stack {
-    let set_identifier = weight.map(|_| "chat".to_owned());
-    let (zone, name) = ("example.com".to_owned(), "chat.example.com".to_owned());
-    Stack { dns: Some(DesiredRecord { zone, name, weight, set_identifier }), ..application() }
-}
-
-fn zones(observed: Observed) -> Observed {
-    let zone = |id: &str, private| Zone { id: id.into(), domain: "example.com".into(), private };
-    Observed { zones: vec![zone("ZIN", true), zone("ZOUT", false)], ..observed }
-}
-
-fn record(alias: &str) -> Record {
-    Record {
-        zone: "ZOUT".into(),
-        name: "chat.example.com".into(),
-        kind: "A".into(),
-        alias: Some(alias.into()),
-        alias_zone: None,
-        weight: None,
-        set_identifier: None,
-    }
-}
-
-#[test]
-fn a_record_moves_the_traffic_from_a_classic_load_balancer_before_that_goes() {
-    let classic = crate::provision::plan::tests::applied();
-    let mut observed = zones(classic);
-    observed.records.push(record("chat-1.us-east-1.elb.amazonaws.com"));
-    insta::assert_snapshot!(script(&planned(&with_record(None), &observed)));
-}
-
-#[test]
-fn with_a_weight_the_old_one_stays_until_the_cutover() {
-    let observed = zones(crate::provision::plan::tests::applied());
-    let plan = planned(&with_record(Some(10)), &observed);
-    assert!(plan.changes.iter().all(|change| change.action != Happens::Delete), "{}", script(&plan));
-    assert!(plan.warnings.iter().any(|warning| warning.contains("--cutover")), "{:?}", plan.warnings);
-}
-
-#[test]
-fn a_record_that_leads_elsewhere_is_refused_unless_adopted() {
-    let stack = with_record(None);
-    let mut observed = zones(applied(&stack));
-    observed.records.push(record("someone-else.example.org"));
-    let errors = plan_stack(&stack, &observed, Adoption::Refuse).unwrap_err();
-    assert!(matches!(errors.as_slice(), [PlanError::RecordTaken { .. }]), "{errors:?}");
-    let plan = plan_stack(&stack, &observed, Adoption::Adopt).unwrap();
-    insta::assert_snapshot!(script(&plan));
-
-    observed.records = vec![record("chat-1.us-east-1.elb.amazonaws.com")];
-    assert_eq!(script(&planned(&stack, &observed)), "");
-    observed.zones.clear();
-    let errors = plan_stack(&stack, &observed, Adoption::Refuse).unwrap_err();
-    assert!(matches!(errors.as_slice(), [PlanError::NoZone { .. }]), "{errors:?}");
-}
-
-#[test]
-fn destroying_goes_from_the_record_to_the_security_group() {
-    let stack = with_record(None);
-    let mut observed = zones(applied(&stack));
-    observed.records = vec![record("chat-1.us-east-1.elb.amazonaws.com")];
-    insta::assert_snapshot!(script(&destroy(&stack, &observed).unwrap()));
-}
-
-#[test]
 fn one_zone_is_too_few_for_an_alb() {
     let mut observed = surroundings();
     observed.subnets = vec![subnet("subnet-a", "us-east-1a")];
     let errors = plan_stack(&application(), &observed, Adoption::Refuse).unwrap_err();
     assert_eq!(errors, [PlanError::TooFewZones { found: 1 }]);
     assert!(plan_stack(&network(), &observed, Adoption::Refuse).is_ok());
-}
-
-#[test]
-fn plans_survive_being_saved() {
-    let plan = planned(&with_record(Some(10)), &zones(surroundings()));
-    let text = serde_json::to_string(&plan).unwrap();
-    assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
 }
