@@ -1,8 +1,10 @@
 //! Every call for Application and Network load balancers, one operation at a time: against the local AWS and against
 //! moto.
 
+mod health;
 mod lives;
 mod records;
+mod settings;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -72,3 +72,56 @@ fn a_record_leads_to_a_load_balancer_and_is_deleted_only_as_it_was_seen() {
     account.hosted_zone("example.com");
     account.run(Box::pin(life_of_a_record(&clients, &built)));
 }
+
+#[test]
+fn a_record_takes_the_place_of_a_former_one_in_one_change() {
+    let account = Account::start();
+    let site = Site::of(&account);
+    let clients = account.clients();
+    let built = account.run(Box::pin(an_nlb(&clients, &site)));
+    let zone = account.hosted_zone("example.com");
+    let values = |value: &str| {
+        format!(
+            "<TTL>60</TTL><ResourceRecords><ResourceRecord><Value>{value}</Value></ResourceRecord></ResourceRecords>"
+        )
+    };
+    let records = || {
+        let found = account.run(Box::pin(observe(&clients, &with_record(Family::Network)))).unwrap();
+        found.records
+    };
+    let upsert = |weight: Option<u8>, replaces: &[Record]| V2Operation::UpsertRecord {
+        record: NewRecord {
+            zone: zone.clone(),
+            name: "chat.example.com".to_owned(),
+            kinds: BTreeSet::from(["A".to_owned()]),
+            target: AliasTarget::V2(existing(&built.v2_load_balancers[0].arn)),
+            weight,
+            set_identifier: weight.map(|_| "chat".to_owned()),
+        },
+        replaces: replaces.to_vec(),
+    };
+    let twice = |operation: &V2Operation| {
+        for _ in 0..2 {
+            complete(account.run(Box::pin(run(&clients, vec![operation.clone()]))));
+        }
+    };
+    // A CNAME cannot stand beside an A record of its name.
+    account.put_record(&zone, "chat.example.com", "CNAME", &values("old.example.org"));
+    let cname = records();
+    assert_eq!(cname[0].kind, "CNAME");
+    let (outcome, _) = account.run(Box::pin(run(&clients, vec![upsert(None, &[])])));
+    assert!(!outcome.is_complete());
+    assert_eq!(records(), cname);
+    twice(&upsert(None, &cname));
+    let plain = records();
+    assert_eq!((plain.len(), plain[0].kind.as_str(), plain[0].weight), (1, "A", None));
+    // Nor a record without a weight beside one with.
+    twice(&upsert(Some(10), &plain));
+    let weighted = records();
+    assert_eq!((weighted.len(), weighted[0].weight), (1, Some(10)));
+    // An address of somebody else is overwritten; there is never none.
+    twice(&V2Operation::DeleteRecord { record: weighted[0].clone() });
+    account.put_record(&zone, "chat.example.com", "A", &values("192.0.2.1"));
+    twice(&upsert(None, &[]));
+    assert_eq!(records(), plain);
+}
