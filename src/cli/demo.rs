@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
+use super::rollout;
 use crate::demo::{Demo, DemoError, Milestone, Options, start};
 use crate::provision::resource::LoadBalancerType;
 use crate::report;
@@ -90,7 +91,13 @@ async fn serve(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure
     let interrupted = async {
         let _ = surrender.await;
     };
-    let options = Options { kind: arguments.kind.into(), port_offset: arguments.port_offset, messages };
+    let options = Options {
+        kind: arguments.kind.into(),
+        port_offset: arguments.port_offset,
+        program: std::env::current_exe().ok(),
+        proxy: rollout::of_this_machine()?,
+        messages,
+    };
     let mut starting = Box::pin(start(options, &mut tell, interrupted));
     let demo = tokio::select! {
         started = &mut starting => started?,
@@ -133,8 +140,14 @@ fn milestone(milestone: &Milestone<'_>) {
     match milestone {
         Milestone::LocalAws { endpoint } => report::message(&format!("✓ the local AWS serves on {endpoint}")),
         Milestone::Instance { id, address } => report::message(&format!(
-            "✓ instance {id} at {address} runs ws-chat (ports 8000 and 9000) and elbws-proxy (ports 80 and 8081)"
+            "✓ instance {id} at {address} runs ws-chat (ports 8000 and 9000)"
         )),
+        Milestone::Proxy { deployed: true } => {
+            report::message("✓ elbws-proxy is deployed on it, by Systems Manager (ports 80 and 8081)");
+        }
+        Milestone::Proxy { deployed: false } => {
+            report::message("- elbws-proxy runs in this process: instances cannot be isolated on this machine");
+        }
         Milestone::Applied { spec, steps } => {
             report::message(&format!("✓ {spec} is applied: {steps} steps"));
         }

@@ -108,6 +108,16 @@ enum Command {
     Man(man::Arguments),
 }
 
+/// The name under which elbws is the proxy alone.
+#[cfg(feature = "local")]
+const PROXY: &str = "elbws-proxy";
+
+#[cfg(feature = "local")]
+fn is_called_as_the_proxy() -> bool {
+    let program = std::env::args_os().next().map(std::path::PathBuf::from);
+    program.is_some_and(|program| program.file_name() == Some(PROXY.as_ref()))
+}
+
 /// Runs the command line and returns the process's exit code.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -115,6 +125,11 @@ pub fn run() -> ExitCode {
     #[cfg(feature = "local")]
     if let Some(exit) = crate::local::agent::inside::run() {
         return exit;
+    }
+    // The demo deploys itself where elbws-proxy was not built.
+    #[cfg(feature = "local")]
+    if is_called_as_the_proxy() {
+        return crate::proxy::command::main();
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

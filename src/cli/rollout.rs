@@ -101,6 +101,17 @@ fn beside() -> Result<BTreeMap<Architecture, ProgramFile>, Failure> {
     Ok(programs)
 }
 
+/// Returns the program that runs on this machine: the elbws-proxy beside elbws, or elbws, which is the proxy under that
+/// name.
+#[cfg(all(feature = "local", feature = "probe"))]
+pub(crate) fn of_this_machine() -> Result<(Architecture, ProgramFile), Failure> {
+    let beside = Architecture::of_this_machine().and_then(|machine| beside().ok()?.remove_entry(&machine));
+    match beside {
+        Some(program) => Ok(program),
+        None => read(&std::env::current_exe().context("cannot find out where elbws is")?),
+    }
+}
+
 fn read(path: &Path) -> Result<(Architecture, ProgramFile), Failure> {
     let content = fs::read(path).map_err(|error| unusable(path, &error.to_string()))?;
     let architecture = architecture_of(&content).map_err(|error| unusable(path, &error.to_string()))?;

@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 use crate::local::client::{CallError, Client};
 
 const REGION: &str = "us-east-1";
+/// The bucket's name.
+pub(super) const BUCKET: &str = "elbws-demo";
 
 /// A launched instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +17,8 @@ pub(super) struct Launched {
 
 /// Launches an instance that the spec's `instances: { tags: { App: ws-chat } }` finds.
 pub(super) async fn run_instance(client: &Client) -> Result<Launched, CallError> {
-    let form = "Action=RunInstances&ImageId=ami-0123456789abcdef0&InstanceType=t3.micro\
+    // Without a profile Systems Manager would not know it.
+    let form = "Action=RunInstances&IamInstanceProfile.Name=ws-chat&ImageId=ami-0123456789abcdef0&InstanceType=t3.micro\
         &MinCount=1&MaxCount=1&TagSpecification.1.ResourceType=instance\
         &TagSpecification.1.Tag.1.Key=App&TagSpecification.1.Tag.1.Value=ws-chat\
         &TagSpecification.1.Tag.2.Key=Name&TagSpecification.1.Tag.2.Value=ws-chat";
@@ -24,6 +27,11 @@ pub(super) async fn run_instance(client: &Client) -> Result<Launched, CallError>
         .zip(element(&answer, "privateIpAddress").and_then(|address| address.parse().ok()))
         .map(|(id, address)| Launched { id: id.to_owned(), address });
     instance.ok_or_else(|| CallError::Refused { call: "RunInstances".to_owned(), answer })
+}
+
+/// Makes the bucket that the proxy's program goes through.
+pub(super) async fn create_bucket(client: &Client) -> Result<(), CallError> {
+    client.create_bucket(REGION, BUCKET).await
 }
 
 /// The text of the first element of a name.

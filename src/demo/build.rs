@@ -18,7 +18,7 @@ use crate::provision::desired::desired;
 use crate::provision::execute::{events, execute, wait_healthy, wait_in_service};
 use crate::provision::observe::observe;
 use crate::provision::plan::{Adoption, plan};
-use crate::provision::resource::LoadBalancerType;
+use crate::provision::resource::{Architecture, LoadBalancerType, Management, ObservedProxy, ProgramFile};
 use crate::provision::spec::Spec;
 
 const REGION: &str = "us-east-1";
@@ -28,12 +28,14 @@ const HEALTHY_WITHIN: Duration = Duration::from_secs(30);
 const LISTENING_WITHIN: Duration = Duration::from_secs(10);
 
 /// The local AWS that it is built in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Local<'a> {
     /// Its URL.
     pub(super) endpoint: &'a str,
     /// Its authority's certificate.
     pub(super) ca: &'a Path,
+    /// The program that is deployed.
+    pub(super) proxy: (Architecture, ProgramFile),
 }
 
 /// What has been reached.
@@ -44,7 +46,7 @@ pub enum Milestone<'a> {
         /// Its URL.
         endpoint: &'a str,
     },
-    /// The instance runs.
+    /// The instance runs, and ws-chat on it.
     Instance {
         /// Its id.
         id: &'a str,
@@ -58,6 +60,11 @@ pub enum Milestone<'a> {
         /// How many steps it took.
         steps: usize,
     },
+    /// The proxy serves on the instance.
+    Proxy {
+        /// Whether it was deployed; otherwise the instance cannot be isolated here, and it runs in this process.
+        deployed: bool,
+    },
     /// The load balancer sends traffic to the instance.
     InService,
     /// A step of the probe has ended.
@@ -68,7 +75,7 @@ pub enum Milestone<'a> {
 /// into `instance` as soon as it does.
 pub(super) async fn build(
     place: &Place,
-    local: Local<'_>,
+    local: &Local<'_>,
     recipe: Recipe,
     instance: &mut Option<Instance>,
     tell: &mut dyn FnMut(Milestone<'_>),
@@ -76,12 +83,12 @@ pub(super) async fn build(
     let client = Client::new(local.endpoint)?;
     client.set_health_check_interval(HURRY_MS).await?;
     let launched = account::run_instance(&client).await?;
-    let spec = recipe.spec()?;
-    let proxy = spec.proxy.as_ref().ok_or(DemoError::NoProxy)?;
-    *instance = Some(Instance::start(launched.address, place.offset, place.https, proxy).await?);
+    account::create_bucket(&client).await?;
+    let spec = recipe.spec(place)?;
+    let instance = instance.insert(Instance::start(launched.address, place.offset).await?);
     tell(Milestone::Instance { id: &launched.id, address: launched.address });
 
-    let name = Box::pin(apply(local.endpoint, recipe, &spec, tell)).await?;
+    let name = Box::pin(apply(local, recipe, &spec, instance, tell)).await?;
     for port in [place.https, place.http] {
         await_listener(port).await?;
     }
@@ -92,20 +99,31 @@ pub(super) async fn build(
 
 /// Applies the spec as `elbws apply` does, and waits until the instance is in service.
 async fn apply(
-    endpoint: &str,
+    local: &Local<'_>,
     recipe: Recipe,
     spec: &Spec,
+    instance: &mut Instance,
     tell: &mut dyn FnMut(Milestone<'_>),
 ) -> Result<String, DemoError> {
-    let stack = desired(spec, |_| None);
+    let mut stack = desired(spec, |_| None);
+    if let Some(desired) = &mut stack.proxy {
+        desired.programs.extend([local.proxy.clone()]);
+    }
     let clients = Clients::new(ClientOptions {
         region: Some(REGION.to_owned()),
-        endpoint_url: Some(endpoint.to_owned()),
+        endpoint_url: Some(local.endpoint.to_owned()),
         local: true,
         ..ClientOptions::default()
     });
     let clients = clients.await?;
-    let observed = Box::pin(observe(&clients, &stack)).await?;
+    let mut observed = Box::pin(observe(&clients, &stack)).await?;
+    let managed = |proxy: &ObservedProxy| matches!(proxy.management, Management::Managed(_));
+    let deployed = observed.proxies.iter().any(managed);
+    if !deployed {
+        instance.serve(spec.proxy.as_ref().ok_or(DemoError::NoProxy)?)?;
+        stack.proxy = None;
+        observed = Box::pin(observe(&clients, &stack)).await?;
+    }
     let plan = plan(&stack, &observed, Adoption::Refuse)
         .map_err(|errors| DemoError::Plan { spec: recipe.name, errors })?;
     // Nobody follows the single steps: they take milliseconds here.
@@ -117,6 +135,7 @@ async fn apply(
         return Err(failed(error));
     }
     tell(Milestone::Applied { spec: recipe.name, steps: plan.steps.len() });
+    tell(Milestone::Proxy { deployed });
     let name = plan.load_balancer.clone();
     let in_service = match plan.load_balancer_type {
         LoadBalancerType::Classic => {

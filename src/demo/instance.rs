@@ -1,4 +1,4 @@
-//! What runs on the demo's instance: ws-chat and elbws-proxy, at the instance's private address.
+//! What runs on the demo's instance, at its private address: ws-chat, and elbws-proxy where it is not deployed.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,36 +19,34 @@ const SOCKET: u16 = 9000;
 
 /// The running software of an instance.
 pub(super) struct Instance {
-    proxy: Proxy,
+    address: Ipv4Addr,
+    offset: u16,
+    proxy: Option<Proxy>,
     chat: JoinHandle<io::Result<()>>,
     stop_chat: oneshot::Sender<()>,
 }
 
 impl Instance {
-    /// Starts everything at `address`, every port lifted by `offset`. `https_port` is where visitors find https.
-    pub(super) async fn start(
-        address: Ipv4Addr,
-        offset: u16,
-        https_port: u16,
-        proxy: &spec::Proxy,
-    ) -> Result<Self, DemoError> {
-        let at = |port: u16| {
-            let port = port.checked_add(offset).ok_or(DemoError::Offset)?;
-            Ok::<_, DemoError>(SocketAddr::new(IpAddr::V4(address), port))
-        };
-        let (web, socket) = (at(WEB)?, at(SOCKET)?);
+    /// Starts ws-chat at `address`, every port lifted by `offset`.
+    pub(super) async fn start(address: Ipv4Addr, offset: u16) -> Result<Self, DemoError> {
+        let (web, socket) = (at(address, WEB, offset)?, at(address, SOCKET, offset)?);
         let chat = Chat::bind(web, socket).await.map_err(|source| DemoError::Chat { address, source })?;
-        let proxy = lifted(proxy, https_port, |port| at(port).map(|to| (to.ip(), to.port())))?;
-        let config = Config::parse(&proxy_config(&proxy))?;
-        let listeners = Listeners::bind(&config)?;
-        let proxy = Proxy::start(config, listeners)?;
         // From here on nothing fails and nothing is awaited: who gives up on the start leaves no task behind.
         let (stop_chat, stopped) = oneshot::channel::<()>();
         let chat = tokio::spawn(chat.serve(async {
             // A sender that is gone asks for the same.
             let _ = stopped.await;
         }));
-        Ok(Self { proxy, chat, stop_chat })
+        Ok(Self { address, offset, proxy: None, chat, stop_chat })
+    }
+
+    /// Starts elbws-proxy beside it, in this process.
+    pub(super) fn serve(&mut self, proxy: &spec::Proxy) -> Result<(), DemoError> {
+        let proxy = lifted(proxy, |port| at(self.address, port, self.offset))?;
+        let config = Config::parse(&proxy_config(&proxy))?;
+        let listeners = Listeners::bind(&config)?;
+        self.proxy = Some(Proxy::start(config, listeners)?);
+        Ok(())
     }
 
     /// Says goodbye to the visitors and ends.
@@ -56,29 +54,33 @@ impl Instance {
         let _ = self.stop_chat.send(());
         // It ends within seconds by itself, and how is of no interest any more.
         let _ = self.chat.await;
-        self.proxy.stop();
-        self.proxy.ended().await;
+        if let Some(proxy) = self.proxy {
+            proxy.stop();
+            proxy.ended().await;
+        }
     }
+}
+
+fn at(address: Ipv4Addr, port: u16, offset: u16) -> Result<SocketAddr, DemoError> {
+    let port = port.checked_add(offset).ok_or(DemoError::Offset)?;
+    Ok(SocketAddr::new(IpAddr::V4(address), port))
 }
 
 /// Returns the proxy of the spec with every address as this machine has it.
 fn lifted(
     proxy: &spec::Proxy,
-    https_port: u16,
-    at: impl Fn(u16) -> Result<(IpAddr, u16), DemoError>,
+    at: impl Fn(u16) -> Result<SocketAddr, DemoError>,
 ) -> Result<spec::Proxy, DemoError> {
-    let bind = |port| at(port).map(|(address, port)| Bind { address: Some(address), port });
+    let bind = |port| at(port).map(|to| Bind { address: Some(to.ip()), port: to.port() });
     let mut proxy = proxy.clone();
     for listen in &mut proxy.listen {
         *listen = bind(listen.port)?;
     }
     proxy.health = bind(proxy.health.port)?;
     proxy.metrics = None;
-    proxy.https_port = Some(https_port);
     for upstream in proxy.routes.iter_mut().flat_map(|route| &mut route.upstream) {
         if let Ok(local) = upstream.parse::<SocketAddr>() {
-            let (address, port) = at(local.port())?;
-            *upstream = SocketAddr::new(address, port).to_string();
+            *upstream = at(local.port())?.to_string();
         }
     }
     Ok(proxy)

@@ -15,7 +15,7 @@ use super::instance::Instance;
 use super::place::{DOMAIN, Place};
 use super::recipe::Recipe;
 use crate::local::{self, Config};
-use crate::provision::resource::LoadBalancerType;
+use crate::provision::resource::{Architecture, LoadBalancerType, ProgramFile};
 
 /// The spec that was applied, beside the local AWS's state.
 const SPEC_FILE: &str = "ws-chat.yaml";
@@ -27,6 +27,10 @@ pub struct Options {
     pub kind: LoadBalancerType,
     /// Added to every port of a load balancer or an instance to get the one on this machine.
     pub port_offset: u16,
+    /// The program of elbws, which isolates the instance so that the proxy can be deployed on it.
+    pub program: Option<PathBuf>,
+    /// The program of elbws-proxy.
+    pub proxy: (Architecture, ProgramFile),
     /// Where the local AWS tells people what it cannot do.
     pub messages: UnboundedSender<String>,
 }
@@ -95,12 +99,13 @@ pub async fn start(
     let recipe = Recipe::of(options.kind);
     let directory = tempfile::Builder::new().prefix("elbws-demo-").tempdir().map_err(DemoError::Directory)?;
     let spec = directory.path().join(SPEC_FILE);
-    std::fs::write(&spec, recipe.text()).map_err(DemoError::Directory)?;
+    std::fs::write(&spec, recipe.text(&place)).map_err(DemoError::Directory)?;
     let bound = local::bind(Config {
         port_offset: options.port_offset,
         state_dir: Some(directory.path().to_owned()),
         issued: vec![DOMAIN.to_owned()],
         messages: Some(options.messages),
+        agent: options.program,
         ..Config::default()
     });
     let bound = tokio::select! {
@@ -116,8 +121,9 @@ pub async fn start(
     let mut parts = Parts { server, stop_server, instance: None, _directory: directory };
     tell(Milestone::LocalAws { endpoint: &endpoint });
 
+    let local = Local { endpoint: &endpoint, ca: &ca, proxy: options.proxy };
     let built = tokio::select! {
-        built = Box::pin(build(&place, Local { endpoint: &endpoint, ca: &ca }, recipe, &mut parts.instance, tell)) => built,
+        built = Box::pin(build(&place, &local, recipe, &mut parts.instance, tell)) => built,
         () = interrupted => Err(DemoError::Interrupted),
     };
     match built {

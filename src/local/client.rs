@@ -156,14 +156,17 @@ impl Client {
 
     /// Calls an operation of EC2 by its form, and returns the answer's XML.
     pub async fn ec2(&self, region: &str, form: &str) -> Result<String, CallError> {
-        // A credential scope, which the service and the region are read from; no signature is checked.
-        let scope = format!(
-            "AWS4-HMAC-SHA256 Credential=local/20260101/{region}/ec2/aws4_request, SignedHeaders=host, Signature=0"
-        );
         let request = Request::post("/")
-            .header(header::AUTHORIZATION, scope)
+            .header(header::AUTHORIZATION, scope(region, "ec2"))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.call(request, format!("{form}&Version=2016-11-15"), "EC2").await
+    }
+
+    /// Makes a bucket of S3.
+    pub async fn create_bucket(&self, region: &str, name: &str) -> Result<(), CallError> {
+        let request =
+            Request::put(format!("/{name}")).header(header::AUTHORIZATION, scope(region, "s3"));
+        self.call(request, String::new(), "CreateBucket").await.map(drop)
     }
 
     async fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T, CallError> {
@@ -206,6 +209,13 @@ impl Client {
         connection?;
         Ok(answer)
     }
+}
+
+/// A credential scope, which the service and the region are read from; no signature is checked.
+fn scope(region: &str, service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=local/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
 }
 
 #[cfg(test)]

@@ -34,6 +34,18 @@ impl Architecture {
         }
     }
 
+    /// Returns this machine's; none for what the proxy is not made for.
+    #[must_use]
+    pub const fn of_this_machine() -> Option<Self> {
+        if cfg!(target_arch = "x86_64") {
+            Some(Self::X86_64)
+        } else if cfg!(target_arch = "aarch64") {
+            Some(Self::Aarch64)
+        } else {
+            None
+        }
+    }
+
     /// Reads EC2's word for it; none for what the proxy is not made for.
     #[must_use]
     pub fn from_ec2(word: &str) -> Option<Self> {

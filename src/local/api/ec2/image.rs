@@ -9,7 +9,8 @@ use crate::local::wire::query::Params;
 use crate::local::wire::xml::Members;
 
 /// What all images have in common.
-const ARCHITECTURE: &str = "x86_64";
+/// This machine's: what runs on an instance runs on it.
+pub(super) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 const OWNER: &str = "137112412989";
 
 const FIELDS: &[Field<String>] = &[

@@ -4,6 +4,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::filter::{Field, one};
+use super::image::ARCHITECTURE;
 use super::kind::{self, Kind};
 use super::select::{Page, Resource, listed, named_and_filtered, page, page_size, select};
 use super::{instance_profile, interface, options, security_group, tags};
@@ -18,7 +19,7 @@ use crate::local::wire::xml::Members;
 impl Resource for Instance {
     const KIND: &'static Kind = &kind::INSTANCE;
     const FIELDS: &'static [Field<Self>] = &[
-        ("architecture", |_, _| one("x86_64")),
+        ("architecture", |_, _| one(ARCHITECTURE)),
         ("availability-zone", |_, instance| one(&instance.zone)),
         ("availability-zone-id", |_, instance| one(zone_id(&instance.zone))),
         ("client-token", |_, instance| instance.client_token.iter().cloned().collect()),
@@ -186,7 +187,7 @@ fn description(region: &Region, instance: &Instance, state: InstanceState) -> Me
                 .text("tenancy", "default"),
         )
         .structure("monitoring", Members::new().text("state", "disabled"))
-        .text("architecture", "x86_64")
+        .text("architecture", ARCHITECTURE)
         .text("rootDeviceType", "ebs")
         .text("rootDeviceName", "/dev/xvda")
         .structures("blockDeviceMapping", "item", [])
