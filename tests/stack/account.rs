@@ -15,7 +15,7 @@ use elbws::provision::resource::{Observed, Stack};
 use elbws::provision::spec;
 use tokio::runtime::Runtime;
 
-use crate::client::{EC2, ELB, ELBV2, Server, signed};
+use crate::client::{AUTO_SCALING, EC2, ELB, ELBV2, Server, signed};
 
 pub(crate) const REGION: &str = "us-east-1";
 
@@ -78,6 +78,12 @@ impl Account {
 
     pub(crate) fn elbv2(&self, form: &str) -> String {
         let response = self.server.query(&self.region, ELBV2, form);
+        assert_eq!(response.status, 200, "{form}: {}", response.body);
+        response.body
+    }
+
+    pub(crate) fn auto_scaling(&self, form: &str) -> String {
+        let response = self.server.query(&self.region, AUTO_SCALING, form);
         assert_eq!(response.status, 200, "{form}: {}", response.body);
         response.body
     }

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use elbws::provision::iam_policy::policy;
-use elbws::provision::resource::{DesiredBalancer, DesiredProxy, Installation, Scheme, Stack, v2};
+use elbws::provision::resource::{
+    DesiredBalancer, DesiredProxy, Installation, InstanceSelector, Scheme, Stack, v2,
+};
 use serde_json::Value;
 
 use crate::account::{REGION, stack_in};
@@ -130,7 +132,21 @@ fn what_is_allowed_is_what_the_source_calls() {
         }),
         ..fill(FULL)
     };
-    let stacks = [fill(FULL), fill(FILES), fill(FILES_IN_IAM), application];
+    let grouped = |stack: &Stack| {
+        let auto_scaling_group = Some("workers".to_owned());
+        Stack {
+            instances: InstanceSelector { auto_scaling_group, ..stack.instances.clone() },
+            ..stack.clone()
+        }
+    };
+    let stacks = [
+        grouped(&fill(FULL)),
+        grouped(&application),
+        fill(FULL),
+        fill(FILES),
+        fill(FILES_IN_IAM),
+        application,
+    ];
     let policies: Vec<_> = stacks.iter().map(|stack| policy(stack, None)).collect();
     let allowed: BTreeSet<String> =
         policies.iter().flat_map(|policy| policy.actions()).map(str::to_owned).collect();
@@ -143,6 +159,7 @@ fn what_is_allowed_is_what_the_source_calls() {
         ("route53", "route53"),
         ("s3", "s3"),
         ("ssm", "ssm"),
+        ("autoscaling", "autoscaling"),
     ] {
         called.extend(in_the_source(client, service));
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod account;
+mod auto_scaling;
 mod changes;
 #[allow(dead_code, reason = "the tests of the local AWS use all of it")]
 #[path = "../local/client.rs"]

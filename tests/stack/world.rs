@@ -41,6 +41,7 @@ impl World {
             let id = world.instance(app, subnet);
             world.names.insert(name, id);
         }
+        world.furnish_groups();
         // Their state settles by the next describe.
         world.account.ec2("Action=DescribeInstances");
         // Where two cover a domain, the one that expires last is chosen.
@@ -110,6 +111,34 @@ impl World {
             self.names.insert(name, id);
         }
         self.names.insert("backend-vpc", backend);
+    }
+
+    /// Two Auto Scaling groups: `workers` with two instances, and `batch` with one.
+    fn furnish_groups(&mut self) {
+        self.account.auto_scaling(
+            "Action=CreateLaunchConfiguration&LaunchConfigurationName=all&ImageId=ami-0123456789abcdef0\
+             &InstanceType=t3.micro",
+        );
+        for (group, names) in [("workers", &["worker-1", "worker-2"][..]), ("batch", &["batch-1"])] {
+            self.account.auto_scaling(&format!(
+                "Action=CreateAutoScalingGroup&AutoScalingGroupName={group}&LaunchConfigurationName=all&MinSize=0\
+                 &MaxSize=5&DesiredCapacity={}&VPCZoneIdentifier={},{}&Tags.member.1.Key=App&Tags.member.1.Value=ws-{group}\
+                 &Tags.member.1.PropagateAtLaunch=true",
+                names.len(),
+                self.names["subnet-a"],
+                self.names["subnet-b"],
+            ));
+            for (name, id) in names.iter().zip(self.members(group)) {
+                self.names.insert(name, id);
+            }
+        }
+    }
+
+    /// The instances of an Auto Scaling group.
+    pub(crate) fn members(&self, group: &str) -> Vec<String> {
+        let form = format!("Action=DescribeAutoScalingGroups&AutoScalingGroupNames.member.1={group}");
+        let body = self.account.auto_scaling(&form);
+        body.split("<InstanceId>").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()).collect()
     }
 
     fn subnet(&self, name: &str, vpc: &str, range: &str, zone: &str, tier: &str) -> String {
@@ -263,6 +292,8 @@ impl World {
         for operation in ["DescribeLoadBalancers", "DescribeTargetGroups"] {
             facts.extend(lines(operation, &self.account.elbv2(&format!("Action={operation}"))));
         }
+        let groups = self.account.auto_scaling("Action=DescribeAutoScalingGroups");
+        facts.extend(lines("autoscaling", &groups));
         let certificates = self.iam("Action=ListServerCertificates");
         facts.extend(lines("iam", &certificates));
         for name in certificates.split("<ServerCertificateName>").skip(1) {

@@ -88,6 +88,7 @@ struct Inner {
     route53: OnceLock<aws_sdk_route53::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
     ssm: OnceLock<aws_sdk_ssm::Client>,
+    autoscaling: OnceLock<aws_sdk_autoscaling::Client>,
 }
 
 impl Clients {
@@ -153,6 +154,7 @@ impl Clients {
             s3: OnceLock::new(),
             ssm: OnceLock::new(),
             own_endpoint,
+            autoscaling: OnceLock::new(),
         })))
     }
 
@@ -224,6 +226,17 @@ impl Clients {
                 ))
                 .interceptor(self.0.calls.clone());
             aws_sdk_elasticloadbalancingv2::Client::from_conf(config.build())
+        })
+    }
+
+    pub(super) fn autoscaling(&self) -> &aws_sdk_autoscaling::Client {
+        self.0.autoscaling.get_or_init(|| {
+            let config = aws_sdk_autoscaling::config::Builder::from(&self.0.config)
+                .retry_partition(aws_sdk_autoscaling::config::retry::RetryPartition::new(
+                    self.partition("autoscaling"),
+                ))
+                .interceptor(self.0.calls.clone());
+            aws_sdk_autoscaling::Client::from_conf(config.build())
         })
     }
 
@@ -349,7 +362,7 @@ mod tests {
             };
             let clients = Clients::new(options).await.unwrap();
             let _made = (clients.elb(), clients.ec2(), clients.acm(), clients.iam());
-            let _made = (clients.elbv2(), clients.route53());
+            let _made = (clients.elbv2(), clients.route53(), clients.autoscaling());
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum Service {
     S3,
     /// Systems Manager.
     Ssm,
+    /// Auto Scaling.
+    AutoScaling,
 }
 
 impl Service {
@@ -46,6 +48,7 @@ impl Service {
             Self::Route53 => "route53",
             Self::S3 => "s3",
             Self::Ssm => "ssm",
+            Self::AutoScaling => "autoscaling",
         }
     }
 }
@@ -60,6 +63,7 @@ impl fmt::Display for Service {
             Self::Route53 => "Route 53",
             Self::S3 => "S3",
             Self::Ssm => "SSM",
+            Self::AutoScaling => "Auto Scaling",
         })
     }
 }

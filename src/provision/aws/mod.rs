@@ -3,6 +3,7 @@
 //! It decides nothing: which calls are made, and in which order, is said elsewhere.
 
 pub(crate) mod acm;
+pub(crate) mod autoscaling;
 mod calls;
 mod cancel;
 mod clients;

@@ -75,6 +75,9 @@ pub(crate) const NEW_TARGET_GROUP: Rule = rule("TargetGroupNotFound", minutes(5)
 pub(crate) const NEW_LISTENER: Rule = rule("ListenerNotFound", minutes(5));
 /// A load balancer just created.
 pub(crate) const NEW_LOAD_BALANCER: Rule = rule("LoadBalancerNotFound", minutes(5));
+/// A load balancer or a target group just created, which Auto Scaling does not see yet.
+pub(crate) const NEW_TRAFFIC_SOURCE: Rule =
+    Rule { code: "ValidationError", message: "may not be valid", patience: minutes(2) };
 /// An instance just launched, as a target.
 pub(crate) const NEW_TARGET: Rule = rule("InvalidTarget", minutes(10));
 /// A target group that a listener has just let go of.

@@ -48,6 +48,7 @@ pub fn desired(
         instances: InstanceSelector {
             ids: spec.instances.ids.iter().cloned().collect(),
             tags: tags(&spec.instances.tags),
+            auto_scaling_group: spec.instances.auto_scaling_group.clone(),
         },
         admission: if spec.instances.manage_security_group {
             Admission::Managed

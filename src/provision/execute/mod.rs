@@ -1,6 +1,7 @@
 //! Runs a plan: each step once those that it needs are done, independent ones at the same time. It runs exactly
 //! the plan that was made and decides nothing.
 
+mod attachment;
 mod certificate;
 mod failure;
 mod in_service;

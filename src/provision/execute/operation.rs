@@ -49,6 +49,8 @@ impl Operation {
             | Self::ConfigureHealthCheck { .. }
             | Self::RegisterInstances { .. }
             | Self::AwaitInService { .. }
+            | Self::AttachGroup { .. }
+            | Self::DetachGroup { .. }
             | Self::DeregisterInstances { .. } => None,
         }
     }
@@ -142,6 +144,10 @@ impl Run<'_> {
                 self.register_instances(name, instances).await?;
             }
             Operation::AwaitInService { name, instances } => self.await_in_service(name, instances).await?,
+            Operation::AttachGroup { group, to } => self.attach_group(group, to).await?,
+            Operation::DetachGroup { group, from, settled } => {
+                self.detach_group(group, from, *settled).await?;
+            }
             Operation::DeregisterInstances { name, instances } => {
                 self.deregister_instances(name, instances).await?;
             }

@@ -2,8 +2,9 @@
 //!
 //! Least by action, and by resource where the service can tell one from another: by name, by the stack's tags, or
 //! by what is asked for. Sources: the service authorization reference's pages on Elastic Load Balancing (and V2),
-//! EC2, Certificate Manager, IAM, Route 53, Systems Manager and S3.
+//! EC2, EC2 Auto Scaling, Certificate Manager, IAM, Route 53, Systems Manager and S3.
 
+mod auto_scaling;
 mod certificates;
 mod classic;
 mod proxy;
@@ -57,6 +58,7 @@ pub fn policy(stack: &Stack, region: Option<&str>) -> PolicyDocument {
     });
     statement.extend(security_groups::statements(stack, place));
     statement.extend(certificates::statements(stack, place));
+    statement.extend(auto_scaling::statement(stack, place));
     statement.extend(stack.dns.iter().flat_map(|_| v2::record_statements()));
     statement.extend(stack.proxy.iter().flat_map(|proxy| proxy::statements(stack, proxy, place)));
     statement.push(
@@ -89,6 +91,9 @@ fn reads(stack: &Stack) -> Statement {
         DesiredBalancer::V2(_) => reads.and("elasticloadbalancing", v2::READS),
     };
     reads = reads.and("acm", certificates::ACM_READS).and("iam", certificates::IAM_READS);
+    if stack.instances.auto_scaling_group.is_some() {
+        reads = reads.and("autoscaling", auto_scaling::READS);
+    }
     if stack.dns.is_some() {
         reads = reads.and("route53", v2::RECORD_READS);
     }

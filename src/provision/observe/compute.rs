@@ -6,8 +6,8 @@ use super::super::aws::ec2::{self, Condition};
 use super::super::aws::{AwsError, Clients};
 use super::super::resource::v2::TargetKind;
 use super::super::resource::{
-    Instance, InstanceSelector, InstanceState, LoadBalancer, Stack, Subnet, SubnetSelector, Tags, Vpc,
-    VpcSelector,
+    AutoScalingGroup, Instance, InstanceSelector, InstanceState, LoadBalancer, Stack, Subnet, SubnetSelector,
+    Tags, Vpc, VpcSelector,
 };
 use super::v2::V2;
 
@@ -96,17 +96,19 @@ pub(super) async fn tagged_instances(clients: &Clients, tags: &Tags) -> Result<V
     ec2::instances(clients, &conditions).await
 }
 
-/// Adds to the `tagged` instances those selected by id and those registered with load balancers. One that is
+/// Adds to the `tagged` instances those selected by id, those of Auto Scaling groups and those registered with load balancers. One that is
 /// terminated is gone: EC2 forgets it within the hour.
 pub(super) async fn instances(
     clients: &Clients,
     selector: &InstanceSelector,
     tagged: Vec<Instance>,
     attached: &Attached,
+    groups: &[AutoScalingGroup],
 ) -> Result<Selected, AwsError> {
     let known: BTreeSet<&String> = tagged.iter().map(|instance| &instance.id).collect();
-    let unknown: BTreeSet<&String> =
-        selector.ids.iter().chain(&attached.instances).filter(|id| !known.contains(id)).collect();
+    let members = groups.iter().flat_map(|group| &group.instances);
+    let wanted = selector.ids.iter().chain(&attached.instances).chain(members);
+    let unknown: BTreeSet<&String> = wanted.filter(|id| !known.contains(id)).collect();
     let others = if unknown.is_empty() {
         Vec::new()
     } else {

@@ -12,28 +12,31 @@ mod v2;
 
 use std::collections::BTreeSet;
 
-use super::aws::{AwsError, Clients, InstanceHealth, TargetHealth, ec2, elb, elbv2};
+use super::aws::{AwsError, Clients, InstanceHealth, TargetHealth, autoscaling, ec2, elb, elbv2};
 use super::resource::v2::TargetGroup;
-use super::resource::{DesiredBalancer, LoadBalancer, Observed, STACK_TAG, Stack};
+use super::resource::{DesiredBalancer, LoadBalancer, Observed, STACK_TAG, Stack, Tags};
 use compute::Attached;
 use formers::Formers;
 
 /// Reads what there is of `stack` and of its surroundings.
 ///
 /// That takes three rounds of calls, and for a Classic stack that exists 12 calls in all; more only where instances
-/// are selected both by id and by tag, where certificates were imported into ACM, and after a rename. A stack with
-/// an Application or a Network load balancer takes two rounds more; how many calls, [`v2::observe`] says. What the
-/// instances have of the proxy takes as many as [`proxies::observe`] says, and none where it is not to be installed.
+/// are selected both by id and by tag, where certificates were imported into ACM, where an Auto Scaling group is
+/// attached, and after a rename. A stack with an Application or a Network load balancer takes two rounds more; how
+/// many calls, [`v2::observe`] says. What the instances have of the proxy takes as many as [`proxies::observe`] says,
+/// and none where it is not to be installed.
 pub async fn observe(clients: &Clients, stack: &Stack) -> Result<Observed, AwsError> {
     let owned = [ec2::Condition::new(format!("tag:{STACK_TAG}"), [&stack.name])];
     // What the spec alone leads to.
-    let (described, security_groups, mut rules, vpcs, tagged, listed) = tokio::try_join!(
+    let selected_group: BTreeSet<String> = stack.instances.auto_scaling_group.iter().cloned().collect();
+    let (described, security_groups, mut rules, vpcs, tagged, listed, mut groups) = tokio::try_join!(
         describe(clients, stack),
         ec2::security_groups(clients, &owned),
         ec2::ingress_rules(clients, &owned),
         compute::vpcs(clients, &stack.vpc),
         compute::tagged_instances(clients, &stack.instances.tags),
         certificates::list(clients, stack),
+        autoscaling::groups(clients, &selected_group),
     )?;
     // What the security groups lead to; nothing where there never was such a load balancer.
     let formers = Formers::of(&security_groups, &stack.load_balancer);
@@ -44,24 +47,29 @@ pub async fn observe(clients: &Clients, stack: &Stack) -> Result<Observed, AwsEr
         complete(clients, described.clone()),
         formers::classic(clients, &formers.classic),
         compute::subnets(clients, stack, &vpcs, &attached),
-        compute::instances(clients, &stack.instances, tagged, &attached),
+        compute::instances(clients, &stack.instances, tagged, &attached, &groups),
         certificates::certificates(clients, stack, listed, &attached.certificates),
     )?;
     let mut load_balancers: Vec<_> = completed.into_iter().chain(former).collect();
     load_balancers.sort_by(|a, b| a.name.cmp(&b.name));
-    // What the instances and the load balancers' DNS names lead to.
-    let groups: BTreeSet<&String> = security_groups
+    // What the instances, the load balancers' DNS names and the notes of attachments lead to.
+    let noted = noted(stack, &load_balancers, &v2.target_groups);
+    let further: BTreeSet<String> = noted.difference(&selected_group).cloned().collect();
+    let of_instances: BTreeSet<&String> = security_groups
         .iter()
         .map(|group| &group.id)
         .chain(selected.instances.iter().flat_map(|instance| &instance.security_groups))
         .collect();
     let classic = load_balancers.iter().map(|found| (&found.dns_name, &found.tags));
     let all = classic.chain(v2.load_balancers.iter().map(|found| (&found.dns_name, &found.tags)));
-    let (of_groups, records, proxies) = tokio::try_join!(
-        rules_of(clients, groups),
+    let (of_groups, records, further, proxies) = tokio::try_join!(
+        rules_of(clients, of_instances),
         v2::records(clients, stack, &v2.zones, all.collect()),
-        proxies::observe(clients, stack, &selected.instances)
+        autoscaling::groups(clients, &further),
+        proxies::observe(clients, stack, &selected.instances, &groups)
     )?;
+    groups.extend(further);
+    groups.sort_by(|a, b| a.name.cmp(&b.name));
     rules.extend(of_groups);
     rules.sort();
     rules.dedup();
@@ -70,6 +78,7 @@ pub async fn observe(clients: &Clients, stack: &Stack) -> Result<Observed, AwsEr
         vpcs,
         subnets,
         instances: selected.instances,
+        auto_scaling_groups: groups,
         missing_instances: selected.missing,
         certificates,
         security_groups,
@@ -82,6 +91,13 @@ pub async fn observe(clients: &Clients, stack: &Stack) -> Result<Observed, AwsEr
         proxies: proxies.proxies,
         programs: proxies.programs,
     })
+}
+
+/// Returns the Auto Scaling groups that the stack has attached to what is its own.
+fn noted(stack: &Stack, load_balancers: &[LoadBalancer], target_groups: &[TargetGroup]) -> BTreeSet<String> {
+    let tags = load_balancers.iter().map(|found| &found.tags);
+    let tags = tags.chain(target_groups.iter().map(|found| &found.tags));
+    tags.filter(|tags| tags.are_of(&stack.name)).flat_map(Tags::noted).collect()
 }
 
 /// Describes the Classic load balancer of the desired name, if it is to be one.

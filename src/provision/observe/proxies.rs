@@ -10,7 +10,8 @@ use super::super::aws::s3::Place;
 use super::super::aws::ssm::{self, Invocation, InvocationState, Script};
 use super::super::aws::{AwsError, Clients, s3};
 use super::super::resource::{
-    DesiredProxy, Installed, Instance, InstanceState, Management, ObservedProxy, Stack, object_key,
+    AutoScalingGroup, DesiredProxy, Installed, Instance, InstanceState, Management, ObservedProxy, Stack,
+    object_key,
 };
 
 const INSPECT: &str = include_str!("inspect.sh");
@@ -33,11 +34,12 @@ pub(super) async fn observe(
     clients: &Clients,
     stack: &Stack,
     instances: &[Instance],
+    groups: &[AutoScalingGroup],
 ) -> Result<Proxies, AwsError> {
     let Some(desired) = &stack.proxy else { return Ok(Proxies::default()) };
     let ids: Vec<&str> = instances
         .iter()
-        .filter(|found| found.state == InstanceState::Running && stack.instances.selects(found))
+        .filter(|found| found.state == InstanceState::Running && stack.instances.selects(found, groups))
         .map(|found| found.id.as_str())
         .collect();
     let (proxies, programs) =

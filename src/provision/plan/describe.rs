@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{NewListener, Operation};
+use super::{AttachmentPoint, NewListener, Operation, Reference};
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,8 +22,8 @@ impl fmt::Display for Operation {
             Self::AuthorizeIngress { rules, group, .. } => {
                 let ports: BTreeSet<u16> = rules.iter().map(|rule| rule.port).collect();
                 let group = match group {
-                    super::Reference::Existing(id) => id.clone(),
-                    super::Reference::Planned(key) => key.to_string(),
+                    Reference::Existing(id) => id.clone(),
+                    Reference::Planned(key) => key.to_string(),
                 };
                 write!(f, "admit {} on {group}", ports_text(&ports))
             }
@@ -70,9 +70,23 @@ impl fmt::Display for Operation {
                 write!(f, "register {} with {name}", joined(instances.iter()))
             }
             Self::AwaitInService { name, .. } => write!(f, "wait until an instance of {name} is in service"),
+            Self::AttachGroup { group, to } => write!(f, "attach Auto Scaling group {group} to {to}"),
+            Self::DetachGroup { group, from, .. } => {
+                write!(f, "detach Auto Scaling group {group} from {from}")
+            }
             Self::DeregisterInstances { name, instances } => {
                 write!(f, "deregister {} from {name}", joined(instances.iter()))
             }
+        }
+    }
+}
+
+impl fmt::Display for AttachmentPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LoadBalancer(name) => f.write_str(name),
+            Self::TargetGroup(Reference::Planned(key)) => f.write_str(&key.name),
+            Self::TargetGroup(Reference::Existing(arn)) => f.write_str(arn.rsplit('/').nth(1).unwrap_or(arn)),
         }
     }
 }

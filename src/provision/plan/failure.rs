@@ -54,6 +54,25 @@ pub enum PlanError {
         /// The region.
         region: String,
     },
+    /// An Auto Scaling group was named that does not exist.
+    #[error("instances.auto_scaling_group: there is no Auto Scaling group {name} in {region}")]
+    UnknownAutoScalingGroup {
+        /// Its name.
+        name: String,
+        /// The region.
+        region: String,
+    },
+    /// An Auto Scaling group cannot register its instances on the ports that a target group asks for.
+    #[error(
+        "load_balancer.target_groups.{target_group}: an Auto Scaling group registers its instances on the target \
+         group's own port, {port}, alone"
+    )]
+    PortsOfAutoScalingGroup {
+        /// The target group's name in the spec.
+        target_group: String,
+        /// Its port.
+        port: u16,
+    },
     /// An instance is in another VPC than the load balancer.
     #[error("instance {id} is in {found}, and the load balancer's VPC is {vpc}")]
     InstanceInOtherVpc {
@@ -205,6 +224,14 @@ impl PlanError {
             Self::SubnetsShareZone { .. } => "keep one subnet of each availability zone".into(),
             Self::UnknownInstance { .. } => {
                 "check the id and the region; terminated instances cannot be registered".into()
+            }
+            Self::UnknownAutoScalingGroup { .. } => {
+                "check the name and the region; `aws autoscaling describe-auto-scaling-groups` lists what there is, and \
+                 elbws makes none"
+                    .into()
+            }
+            Self::PortsOfAutoScalingGroup { .. } => {
+                "make a target group for each port, or select the instances by tags".into()
             }
             Self::InstanceInOtherVpc { vpc, .. } => {
                 format!("choose instances in {vpc}, or set network.vpc to the instances' VPC")

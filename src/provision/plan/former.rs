@@ -176,16 +176,16 @@ pub(super) fn plan(around: &Surroundings<'_>, formers: &[Former<'_>], draft: &mu
             draft.warn(conflict);
         }
         match former.fate {
-            Fate::Goes => plan_deletion(former, draft),
+            Fate::Goes => plan_deletion((around.stack, around.observed), former, draft),
             Fate::Stays => draft.warn(left_to_do(former, around.stack, successor)),
         }
     }
 }
 
 /// Plans the deletion of all of them.
-pub(super) fn plan_deletions(formers: &[Former<'_>], draft: &mut Draft) {
+pub(super) fn plan_deletions(around: (&Stack, &Observed), formers: &[Former<'_>], draft: &mut Draft) {
     for former in formers {
-        plan_deletion(former, draft);
+        plan_deletion(around, former, draft);
     }
 }
 
@@ -201,16 +201,19 @@ fn left_to_do(former: &Former<'_>, stack: &Stack, successor: &str) -> String {
     )
 }
 
-fn plan_deletion(former: &Former<'_>, draft: &mut Draft) {
+fn plan_deletion(around: (&Stack, &Observed), former: &Former<'_>, draft: &mut Draft) {
     let after = [
         After::EveryMade(Kind::Target),
+        After::EveryMade(Kind::AutoScalingGroup),
         After::EveryGone(Kind::DnsRecord),
         made(&healthy_key()),
         made(&resolvers_key()),
         After::EveryMade(Kind::DnsRecord),
     ];
     match former.found {
-        Found::Classic(balancer) => classic::plan_deletion(balancer, &former.key, after, draft),
+        Found::Classic(balancer) => {
+            classic::plan_deletion(around, balancer, &former.key, after.to_vec(), draft);
+        }
         Found::V2(balancer) => {
             let key = &former.key;
             let fields = vec![

@@ -1,6 +1,7 @@
 //! Desired and observed → a plan: match, diff, replace, order. Pure and synchronous: it takes no clock and
 //! does no I/O, and the same input gives the same plan.
 
+mod attachment;
 mod certificate;
 mod classic;
 mod describe;
@@ -24,7 +25,9 @@ use serde::{Deserialize, Serialize};
 
 pub use failure::PlanError;
 pub use fields::KNOWN_AFTER_APPLY;
-pub use operation::{IamName, NewListener, NewRule, NewRuleSource, Operation, Reference, TagChange};
+pub use operation::{
+    AttachmentPoint, IamName, NewListener, NewRule, NewRuleSource, Operation, Reference, TagChange,
+};
 pub use proxy::{Gate, Lack, ProxyOn, ProxyOperation, ProxyState, proxy_states};
 pub use saved::{SavedPlan, SavedPlanError};
 pub use v2::V2Operation;
@@ -207,7 +210,7 @@ pub fn plan(stack: &Stack, observed: &Observed, choices: impl Into<Choices>) -> 
     let certificates = certificate::plan(stack, observed, &mut draft, &mut errors);
     let formers = former::find(stack, observed, choices.cutover);
     if let DesiredBalancer::V2(desired) = &stack.load_balancer {
-        v2::check(observed, desired, &placement, &mut errors);
+        v2::check(stack, observed, desired, &placement, &mut errors);
     }
     v2::record::check(stack, stack.load_balancer.scheme(), observed, choices.adoption, &mut errors);
     former::check(&formers, &mut errors);
@@ -296,7 +299,7 @@ pub fn destroy(stack: &Stack, observed: &Observed) -> Result<Plan, Vec<PlanError
     for foreign in foreign(stack, observed) {
         draft.warn(format!("load balancer {foreign} does not carry the stack's tags and is left alone"));
     }
-    former::plan_deletions(&formers, &mut draft);
+    former::plan_deletions((stack, observed), &formers, &mut draft);
     v2::plan_deletions(stack, observed, &mut draft);
     security_group::plan_admission_deletions(name, observed, &mut draft);
     security_group::plan_deletions(name, observed, None, &BTreeSet::new(), &mut draft);

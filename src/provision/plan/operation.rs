@@ -282,6 +282,22 @@ pub enum Operation {
         /// The instances' ids.
         instances: BTreeSet<String>,
     },
+    /// Auto Scaling `AttachLoadBalancers` or `AttachLoadBalancerTargetGroups`: AWS registers the group's instances.
+    AttachGroup {
+        /// The Auto Scaling group.
+        group: String,
+        /// What it is attached to.
+        to: AttachmentPoint,
+    },
+    /// Auto Scaling `DetachLoadBalancers` or `DetachLoadBalancerTargetGroups`: AWS deregisters the group's instances.
+    DetachGroup {
+        /// The Auto Scaling group.
+        group: String,
+        /// What it is detached from.
+        from: AttachmentPoint,
+        /// Whether to wait until AWS has done so, since some of them are registered again afterwards.
+        settled: bool,
+    },
     /// `DeregisterInstancesFromLoadBalancer`.
     DeregisterInstances {
         /// The load balancer.
@@ -289,6 +305,16 @@ pub enum Operation {
         /// The instances' ids.
         instances: BTreeSet<String>,
     },
+}
+
+/// What an Auto Scaling group is attached to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttachmentPoint {
+    /// The Classic load balancer of this name.
+    LoadBalancer(String),
+    /// A target group, by its ARN.
+    TargetGroup(Reference),
 }
 
 /// A server certificate's place in IAM.
@@ -313,7 +339,7 @@ impl TagChange {
     /// Returns what makes `from` into `to`; none where they are equal. AWS's own tags are left alone.
     #[must_use]
     pub fn between(from: &Tags, to: &Tags) -> Option<Self> {
-        let from = from.without_reserved();
+        let (from, to) = (from.without_reserved(), to.without_reserved());
         let set: Tags =
             to.0.iter()
                 .filter(|(key, value)| from.0.get(*key) != Some(value))

@@ -38,9 +38,10 @@ pub(super) fn place<'a>(
     let subnets = subnets(stack, observed, &vpc, attached, errors);
     let instances = instances(stack, observed, &vpc, errors);
     if instances.is_empty() && errors.is_empty() {
-        warnings.push(match &stack.instances.tags {
-            tags if tags.0.is_empty() => "no instance serves this stack".to_owned(),
-            tags => format!("no running instance has the tags {}: nobody will serve", listed(tags)),
+        warnings.push(match (&stack.instances.auto_scaling_group, &stack.instances.tags) {
+            (Some(name), _) => format!("the Auto Scaling group {name} has no instance yet: nobody serves"),
+            (None, tags) if tags.0.is_empty() => "no instance serves this stack".to_owned(),
+            (None, tags) => format!("no running instance has the tags {}: nobody will serve", listed(tags)),
         });
     }
     Placement { vpc, subnets, instances }
@@ -130,7 +131,14 @@ fn instances<'a>(
     for id in observed.missing_instances.intersection(&selector.ids) {
         errors.push(PlanError::UnknownInstance { id: id.clone(), region: observed.region.clone() });
     }
-    let selected = observed.instances.iter().filter(|instance| selector.selects(instance));
+    let group = selector.auto_scaling_group.as_ref();
+    let is_known = |name: &&String| observed.auto_scaling_groups.iter().any(|found| found.name == **name);
+    if let Some(name) = group.filter(|name| !is_known(name)) {
+        let (name, region) = (name.clone(), observed.region.clone());
+        errors.push(PlanError::UnknownAutoScalingGroup { name, region });
+    }
+    let groups = &observed.auto_scaling_groups;
+    let selected = observed.instances.iter().filter(|instance| selector.selects(instance, groups));
     let mut chosen = BTreeMap::new();
     for instance in selected {
         match &instance.vpc {

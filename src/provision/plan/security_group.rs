@@ -137,6 +137,13 @@ pub(super) fn plan_admissions(
             }
         }
     }
+    if stack.admission == Admission::Managed && has_empty_group(stack, observed) {
+        // Whoever is launched next will have the security groups that its predecessors had.
+        let present = observed.rules.iter();
+        for rule in present.filter(|rule| is_admission(rule, stack, observed) && !is_from(rule, kept)) {
+            wanted.entry(rule.group.clone()).or_default().extend(stack.load_balancer.instance_ports());
+        }
+    }
     let touched: BTreeSet<&String> = wanted
         .keys()
         .chain(
@@ -151,6 +158,13 @@ pub(super) fn plan_admissions(
         let ports = wanted.get(group).cloned().unwrap_or_default();
         plan_admission(stack, observed, group, &ports, &source, kept, draft);
     }
+}
+
+/// Whether the stack's Auto Scaling group has no instance at the moment.
+fn has_empty_group(stack: &Stack, observed: &Observed) -> bool {
+    let name = stack.instances.auto_scaling_group.as_ref();
+    let mut groups = observed.auto_scaling_groups.iter().filter(|group| Some(&group.name) == name);
+    groups.any(|group| group.instances.is_empty())
 }
 
 /// Plans the removal of every rule by which the stack is admitted on another group.

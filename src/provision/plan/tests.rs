@@ -17,7 +17,11 @@ pub(super) fn stack() -> Stack {
         tags: Tags::default(),
         vpc: VpcSelector::Default,
         subnets: SubnetSelector::All,
-        instances: InstanceSelector { ids: BTreeSet::new(), tags: Tags::from_iter([("App", "chat")]) },
+        instances: InstanceSelector {
+            ids: BTreeSet::new(),
+            tags: Tags::from_iter([("App", "chat")]),
+            auto_scaling_group: None,
+        },
         admission: Admission::Managed,
         certificate: Some(CertificateSource::Domain("chat.example.com".into())),
         additional_certificates: Vec::new(),

@@ -30,6 +30,8 @@ pub enum Kind {
     Attributes,
     /// The health check of a load balancer.
     HealthCheck,
+    /// An Auto Scaling group that is attached; named for its name, with a target group for that group and the name.
+    AutoScalingGroup,
     /// What is registered: named for its id, with a target group for that group, the id and the port.
     Target,
     /// A DNS record that leads to the load balancer; named for its name.
@@ -41,7 +43,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 15] = [
+    const ALL: [(Self, &'static str); 16] = [
         (Self::Certificate, "certificate"),
         (Self::SecurityGroup, "security-group"),
         (Self::Admission, "admission"),
@@ -53,6 +55,7 @@ impl Kind {
         (Self::BackendPolicies, "backend-policies"),
         (Self::Attributes, "attributes"),
         (Self::HealthCheck, "health-check"),
+        (Self::AutoScalingGroup, "auto-scaling-group"),
         (Self::Target, "target"),
         (Self::DnsRecord, "dns-record"),
         (Self::Program, "program"),

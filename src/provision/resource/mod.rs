@@ -2,6 +2,7 @@
 //! observed are compared. No AWS SDK type appears here.
 
 mod attributes;
+mod auto_scaling;
 mod certificate;
 mod health_check;
 mod instance;
@@ -19,6 +20,7 @@ mod tags;
 pub mod v2;
 
 pub use attributes::{AccessLogs, Attributes};
+pub use auto_scaling::AutoScalingGroup;
 pub use certificate::{Certificate, CertificateFiles, CertificateStore};
 pub use health_check::HealthCheck;
 pub use instance::{Instance, InstanceState};
@@ -37,4 +39,4 @@ pub use stack::{
     Admission, CertificateSource, DesiredBalancer, DesiredListener, DesiredLoadBalancer, InstanceSelector,
     Stack, SubnetSelector, VpcSelector,
 };
-pub use tags::{RESOURCE_TAG, STACK_TAG, Tags};
+pub use tags::{ATTACHED_TAG, RESOURCE_TAG, STACK_TAG, Tags};

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Certificate, GroupRule, Instance, LoadBalancer, ObservedProxy, SecurityGroup, Subnet, Vpc, v2};
+use super::{
+    AutoScalingGroup, Certificate, GroupRule, Instance, LoadBalancer, ObservedProxy, SecurityGroup, Subnet,
+    Vpc, v2,
+};
 
 /// What a plan is made against: read once, in full, before planning; every list is sorted by id or name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,9 +18,12 @@ pub struct Observed {
     pub vpcs: Vec<Vpc>,
     /// The subnets that fit the selection, and those that the stack's load balancers are attached to.
     pub subnets: Vec<Subnet>,
-    /// The instances that fit the selection by id or tag, and those registered with the stack's load balancers
+    /// The instances that fit the selection by id or tag, those of its Auto Scaling group, and those registered with the stack's load balancers
     /// (without the terminated ones).
     pub instances: Vec<Instance>,
+    /// The Auto Scaling group that the selection names, and those that the stack has attached.
+    #[serde(default)]
+    pub auto_scaling_groups: Vec<AutoScalingGroup>,
     /// Ids that the selection names and EC2 does not know.
     pub missing_instances: BTreeSet<String>,
     /// The certificates that cover the domain asked for, those of the stack, and the one named by ARN.

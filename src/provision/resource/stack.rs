@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attributes, CertificateFiles, DesiredProxy, HealthCheck, Instance, InstanceState, Kind, LoadBalancerType,
-    Protocol, ResourceKey, Scheme, Tags, v2,
+    Attributes, AutoScalingGroup, CertificateFiles, DesiredProxy, HealthCheck, Instance, InstanceState, Kind,
+    LoadBalancerType, Protocol, ResourceKey, Scheme, Tags, v2,
 };
 
 /// Which VPC a stack is placed in.
@@ -40,16 +40,22 @@ pub struct InstanceSelector {
     pub ids: BTreeSet<String>,
     /// The running ones with all of these tags; none when it is empty.
     pub tags: Tags,
+    /// Those of the Auto Scaling group of this name, now and later.
+    #[serde(default)]
+    pub auto_scaling_group: Option<String>,
 }
 
 impl InstanceSelector {
-    /// Says whether the instance is one of them.
+    /// Says whether the instance is one of them; `groups` are the Auto Scaling groups that were found.
     #[must_use]
-    pub fn selects(&self, instance: &Instance) -> bool {
+    pub fn selects(&self, instance: &Instance, groups: &[AutoScalingGroup]) -> bool {
+        let own = groups.iter().filter(|group| Some(&group.name) == self.auto_scaling_group.as_ref());
+        let member = matches!(instance.state, InstanceState::Pending | InstanceState::Running)
+            && own.into_iter().any(|group| group.instances.contains(&instance.id));
         let tagged = !self.tags.0.is_empty()
             && instance.state == InstanceState::Running
             && instance.tags.include(&self.tags);
-        tagged || self.ids.contains(&instance.id)
+        member || tagged || self.ids.contains(&instance.id)
     }
 }
 

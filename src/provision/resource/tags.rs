@@ -3,7 +3,7 @@
 //! There is no state file: what carries [`STACK_TAG`] with the stack's name is the stack's, and nothing else
 //! is ever changed or deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,12 +14,19 @@ pub const STACK_TAG: &str = "elbws:stack";
 /// The tag whose value says which resource of the stack it is, as `kind/name`.
 pub const RESOURCE_TAG: &str = "elbws:resource";
 
+/// The tag whose value names the Auto Scaling groups that the stack has attached to the resource, or is about to,
+/// with colons between them, which no such name has.
+pub const ATTACHED_TAG: &str = "elbws:auto-scaling-groups";
+
 /// The tags of a resource.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tags(pub BTreeMap<String, String>);
 
 impl Tags {
+    /// No tags.
+    pub const NONE: Self = Self(BTreeMap::new());
+
     /// Returns these tags with the two that state ownership.
     #[must_use]
     pub fn owned_by(&self, stack: &str, key: &ResourceKey) -> Self {
@@ -47,13 +54,32 @@ impl Tags {
         wanted.0.iter().all(|(key, value)| self.0.get(key) == Some(value))
     }
 
-    /// Returns the tags without those that AWS itself sets, which nobody can change.
+    /// Returns these tags with the note of these Auto Scaling groups; without one where there are none.
+    #[must_use]
+    pub fn noting<'a>(&self, groups: impl IntoIterator<Item = &'a String>) -> Self {
+        let names: Vec<&str> = groups.into_iter().map(String::as_str).collect();
+        let mut tags = self.0.clone();
+        if !names.is_empty() {
+            tags.insert(ATTACHED_TAG.to_owned(), names.join(":"));
+        }
+        Self(tags)
+    }
+
+    /// Returns the Auto Scaling groups that the resource's note names.
+    #[must_use]
+    pub fn noted(&self) -> BTreeSet<String> {
+        let names = self.0.get(ATTACHED_TAG).map(String::as_str).unwrap_or_default();
+        names.split(':').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Returns the tags without those that AWS itself sets, which nobody can change, and without the note of Auto
+    /// Scaling groups, which changes with their attachments alone.
     #[must_use]
     pub fn without_reserved(&self) -> Self {
         Self(
             self.0
                 .iter()
-                .filter(|(key, _)| !key.starts_with("aws:"))
+                .filter(|(key, _)| !key.starts_with("aws:") && *key != ATTACHED_TAG)
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect(),
         )

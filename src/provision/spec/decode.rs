@@ -29,7 +29,7 @@ pub(super) static SPEC: Object = Object {
         Field::new(
             "instances",
             Kind::Object(&instances::INSTANCES),
-            "Who serves: instances by id, by tag, or both.",
+            "Who serves: instances by id, by tag, of an Auto Scaling group, or several of these.",
         )
         .required(),
         Field::new(

@@ -28,6 +28,11 @@ pub(super) static SUBNET: Text = Text {
 };
 pub(super) static INSTANCE: Text =
     Text { what: "an instance id", pattern: "^i-([0-9a-f]{8}|[0-9a-f]{17})$", check: |text| id(text, "i") };
+pub(super) static AUTO_SCALING_GROUP: Text = Text {
+    what: "the name of an Auto Scaling group",
+    pattern: "^[0-9A-Za-z ._/=+@-]{1,120}$",
+    check: auto_scaling_group,
+};
 pub(super) static CERTIFICATE_ARN: Text = Text {
     what: "the ARN of a certificate",
     pattern: "^arn:aws[a-z-]*:(acm:[a-z0-9-]+:[0-9]{12}:certificate/|iam::[0-9]{12}:server-certificate/).+$",
@@ -83,6 +88,27 @@ fn stack(text: &str) -> Checked {
         );
     }
     Ok(())
+}
+
+/// AWS admits more, but not in tags, where elbws notes which groups it has attached.
+fn auto_scaling_group(text: &str) -> Checked {
+    let length = text.chars().count();
+    if !(1..=120).contains(&length) {
+        return Err(Refusal::new(format!(
+            "the name of an Auto Scaling group has 1 to 120 characters here, this has {length}"
+        )));
+    }
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || " ._/=+@-".contains(*c);
+    match text.chars().find(|c| !allowed(c)) {
+        None => Ok(()),
+        Some(bad) if bad == ':' && text.starts_with("arn:") => {
+            refuse("this is an ARN", "give the group's name, which is what its ARN ends in")
+        }
+        Some(bad) => refuse(
+            format!("{} has the character {}", shown(text), shown(&bad.to_string())),
+            "elbws notes the name in a tag, where AWS allows letters, digits, spaces and . _ / = + @ -",
+        ),
+    }
 }
 
 fn region(text: &str) -> Checked {

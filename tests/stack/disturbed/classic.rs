@@ -1,6 +1,7 @@
 //! The ways of Classic load balancers.
 
 use super::{Way, disturb, edited};
+use crate::auto_scaling::{BATCH, WORKERS, classic};
 use crate::execute::{CHANGED, FILES};
 use crate::stacks::{FILES_IN_IAM, FULL};
 
@@ -63,6 +64,16 @@ fn taking_a_certificate_by_its_domain() {
     let files = "files: { certificate: cert.pem, private_key: key.pem, store: iam }";
     let by_domain = edited(FILES_IN_IAM, &[(files, "domain: chat.example.com")]);
     disturb(&Way::change("from IAM to a domain", FILES_IN_IAM, &by_domain));
+}
+
+#[test]
+fn changing_its_auto_scaling_group() {
+    disturb(&Way::change("from a group to another", &classic(WORKERS), &classic(BATCH)));
+}
+
+#[test]
+fn destroying_one_with_an_auto_scaling_group() {
+    disturb(&Way::destroy("destroy with a group", &[&classic(WORKERS)]));
 }
 
 #[test]

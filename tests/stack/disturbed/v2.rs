@@ -1,6 +1,7 @@
 //! The ways of Application and Network load balancers: they are made, change in place and piece by piece, and go.
 
 use super::{Way, disturb, edited};
+use crate::auto_scaling::with_group;
 use crate::v2::stacks::{APPLICATION, NETWORK};
 
 /// An ALB with certificates that are chosen by SNI, one of them from files, and a record.
@@ -21,6 +22,13 @@ fn nlb() -> String {
 #[test]
 fn creating_an_alb() {
     disturb(&Way::create("create an ALB", &alb()));
+}
+
+#[test]
+fn giving_an_alb_an_auto_scaling_group_and_a_new_target_group() {
+    let grouped = edited(&with_group(APPLICATION, "workers"), &[("ws: { port: 9000", "ws: { port: 9001")]);
+    let other = edited(&with_group(APPLICATION, "batch"), &[]);
+    disturb(&Way::change("another group, another target group", &other, &grouped));
 }
 
 #[test]

@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::listener::new_listener;
-use super::scene::{Scene, listener_key};
+use super::scene::{Scene, listener_key, point};
+use crate::provision::plan::attachment;
 use crate::provision::plan::certificate::certificate_key;
 use crate::provision::plan::fields::{changed, field, shown};
 use crate::provision::plan::order::{After, Draft, DraftStep, created, gone, made};
 use crate::provision::plan::security_group::prefixed;
 use crate::provision::plan::v2::record;
 use crate::provision::plan::{Action, Disruption, FieldChange, Operation, Reference, TagChange};
-use crate::provision::resource::{DesiredLoadBalancer, Kind, LoadBalancer, ResourceKey, Scheme};
+use crate::provision::resource::{
+    DesiredLoadBalancer, Kind, LoadBalancer, Observed, ResourceKey, Scheme, Stack,
+};
 
 /// Says why a load balancer cannot become what is desired in place: its scheme and its VPC are for life.
 pub(super) fn requires_replacement(desired: &DesiredLoadBalancer, vpc: &str, current: &LoadBalancer) -> bool {
@@ -29,11 +32,18 @@ pub(super) fn plan(scene: &Scene<'_>, draft: &mut Draft) {
 
 /// Plans the deletion of a load balancer of the stack.
 pub(in crate::provision::plan) fn plan_deletion(
+    (stack, observed): (&Stack, &Observed),
     balancer: &LoadBalancer,
     key: &ResourceKey,
-    after: impl IntoIterator<Item = After>,
+    after: Vec<After>,
     draft: &mut Draft,
 ) {
+    let released = attachment::plan_release(
+        observed,
+        &point(key.clone(), &balancer.name, Some(balancer), stack),
+        &after,
+        draft,
+    );
     let listeners: Vec<u16> = balancer.listeners.keys().copied().collect();
     let fields = vec![
         field("dns_name", &balancer.dns_name, ()),
@@ -42,7 +52,7 @@ pub(in crate::provision::plan) fn plan_deletion(
     ];
     draft.change(Action::Delete, key, fields, Disruption::DropsConnections);
     let operation = Operation::DeleteLoadBalancer { name: balancer.name.clone() };
-    draft.step(DraftStep::new(operation, key).removes().after(after));
+    draft.step(DraftStep::new(operation, key).removes().after(after.into_iter().chain(released)));
 }
 
 fn scheme_word(scheme: Scheme) -> &'static str {
@@ -76,8 +86,13 @@ fn create(scene: &Scene<'_>, draft: &mut Draft) {
              another address behind its DNS name"
                 .to_owned(),
         );
+        let after = [After::EveryGone(Kind::DnsRecord)];
+        let around = scene.around;
+        let place = point(key.clone(), &old.name, Some(old), around.stack);
+        let released = attachment::plan_release(around.observed, &place, &after, draft);
         let operation = Operation::DeleteLoadBalancer { name: old.name.clone() };
-        draft.step(DraftStep::new(operation, &key).removes().after([After::EveryGone(Kind::DnsRecord)]));
+        let step = DraftStep::new(operation, &key).removes();
+        draft.step(step.after(after.into_iter().chain(released)));
     } else {
         draft.change(Action::Create, &key, changed(None::<&()>, Some(&after)), Disruption::None);
     }
@@ -92,7 +107,7 @@ fn create(scene: &Scene<'_>, draft: &mut Draft) {
             .iter()
             .map(|(port, listener)| new_listener(*port, listener, scene.around.certificate()))
             .collect(),
-        tags: scene.tags(),
+        tags: scene.tags().noting(&scene.around.stack.instances.auto_scaling_group),
     };
     draft.step(
         DraftStep::new(operation, &key)

@@ -1,7 +1,8 @@
 //! What every part of a Classic load balancer is planned against, and what the parts are called.
 
+use crate::provision::plan::attachment::Point;
 use crate::provision::plan::v2::record;
-use crate::provision::plan::{Action, Surroundings};
+use crate::provision::plan::{Action, AttachmentPoint, Surroundings};
 use crate::provision::resource::{
     DesiredLoadBalancer, Kind, LoadBalancer, LoadBalancerType, ResourceKey, Stack, Tags,
 };
@@ -40,10 +41,35 @@ impl Scene<'_> {
         tags
     }
 
+    /// Returns the load balancer as what an Auto Scaling group is attached to.
+    pub(super) fn point(&self) -> Point<'_> {
+        point(self.key(), self.name(), self.current, self.around.stack)
+    }
+
     /// Returns what is done to a part of the load balancer that is not there yet: it is made again where the
     /// load balancer that has to make way had one.
     pub(super) fn making(&self, had: impl FnOnce(&LoadBalancer) -> bool) -> Action {
         if self.replaced.is_some_and(had) { Action::Replace } else { Action::Create }
+    }
+}
+
+/// Returns a Classic load balancer as what an Auto Scaling group is attached to; what is noted on one that is not the
+/// stack's is nothing of the stack's.
+pub(super) fn point<'a>(
+    key: ResourceKey,
+    name: &str,
+    current: Option<&'a LoadBalancer>,
+    stack: &Stack,
+) -> Point<'a> {
+    static NOTHING: Tags = Tags::NONE;
+    let tags = |found: &'a LoadBalancer| {
+        if found.tags.are_of(&stack.name) { &found.tags } else { &NOTHING }
+    };
+    Point {
+        key,
+        place: AttachmentPoint::LoadBalancer(name.to_owned()),
+        current: current.map(|found| (found.name.as_str(), tags(found))),
+        word: None,
     }
 }
 

@@ -26,7 +26,7 @@ use super::former::Former;
 use super::order::{After, Draft, DraftStep, created, made};
 use super::placement::Placement;
 use super::{Operation, PlanError, Reference, Surroundings};
-use crate::provision::resource::v2::{DesiredLoadBalancer, Family, LoadBalancer, Target};
+use crate::provision::resource::v2::{DesiredLoadBalancer, Family, LoadBalancer, Target, TargetKind};
 use crate::provision::resource::{Kind, Observed, ResourceKey, Stack};
 
 /// How many seconds a target group's first target may take to become healthy, before visitors are led to it.
@@ -49,6 +49,7 @@ fn prepared_key() -> ResourceKey {
 
 /// Checks what only an Application or a Network load balancer asks of its surroundings.
 pub(super) fn check(
+    stack: &Stack,
     observed: &Observed,
     desired: &DesiredLoadBalancer,
     placement: &Placement<'_>,
@@ -66,6 +67,14 @@ pub(super) fn check(
             && is_protected(found)
         {
             errors.push(PlanError::DeletionProtected { name: found.name.clone() });
+        }
+    }
+    for (word, group) in desired.target_groups.iter().filter(|_| stack.instances.auto_scaling_group.is_some())
+    {
+        let own = BTreeSet::from([group.port]);
+        if group.targets.kind() == TargetKind::Instance && group.target_ports() != own {
+            let (target_group, port) = (word.clone(), group.port);
+            errors.push(PlanError::PortsOfAutoScalingGroup { target_group, port });
         }
     }
     if desired.family == Family::Application && placement.subnets.len() == 1 {
@@ -141,6 +150,7 @@ fn await_switched(scene: &Scene<'_>, draft: &mut Draft) {
     draft.step(DraftStep::new(Operation::V2(operation), &scene.key()).completes(&switch_key()).after([
         made(&prepared_key()),
         After::EveryMade(Kind::Target),
+        After::EveryMade(Kind::AutoScalingGroup),
         After::EveryMade(Kind::Proxy),
     ]));
 }
@@ -157,6 +167,7 @@ fn await_healthy(scene: &Scene<'_>, draft: &mut Draft) {
     draft.step(DraftStep::new(Operation::V2(operation), &scene.key()).completes(&healthy_key()).after([
         created(&scene.key()),
         After::EveryMade(Kind::Target),
+        After::EveryMade(Kind::AutoScalingGroup),
         After::EveryMade(Kind::Listener),
         After::EveryMade(Kind::Rule),
         After::EveryMade(Kind::Proxy),
@@ -174,7 +185,7 @@ pub(super) fn plan_unused_groups(
         formers.iter().filter(|former| former.stays()).filter_map(Former::arn).collect();
     for group in observed.target_groups.iter().filter(|found| found.tags.are_of(&stack.name)) {
         if !group.load_balancers.iter().any(|arn| serving.contains(arn.as_str())) {
-            target_group::plan_deletion_of_unused(group, draft);
+            target_group::plan_deletion_of_unused(observed, group, draft);
         }
     }
 }
@@ -183,6 +194,6 @@ pub(super) fn plan_unused_groups(
 pub(super) fn plan_deletions(stack: &Stack, observed: &Observed, draft: &mut Draft) {
     record::plan_deletions(stack, observed, draft);
     for group in observed.target_groups.iter().filter(|found| found.tags.are_of(&stack.name)) {
-        target_group::plan_deletion_of_unused(group, draft);
+        target_group::plan_deletion_of_unused(observed, group, draft);
     }
 }

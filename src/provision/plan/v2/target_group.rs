@@ -9,11 +9,12 @@ use super::attributes::difference;
 use super::listener::set_tags;
 use super::operation::NewTargetGroup;
 use super::scene::{Group, Scene, group_key};
+use crate::provision::plan::attachment::{self, Point};
 use crate::provision::plan::fields::{changed, field};
-use crate::provision::plan::order::{After, Draft, DraftStep, created, made};
+use crate::provision::plan::order::{After, Draft, DraftStep, created, gone, made};
 use crate::provision::plan::placement::Placement;
 use crate::provision::plan::security_group::prefixed;
-use crate::provision::plan::{Action, Disruption, Operation, Reference};
+use crate::provision::plan::{Action, AttachmentPoint, Disruption, Operation, Reference};
 use crate::provision::resource::v2::{
     DesiredLoadBalancer, DesiredTargetGroup, Family, HealthCheck, Target, TargetGroup, TargetKind,
     TargetSelector,
@@ -62,7 +63,7 @@ pub(super) fn plan(scene: &Scene<'_>, draft: &mut Draft) {
             None => create(scene, word, desired, group, draft),
         }
         plan_attributes(scene, word, desired, group, draft);
-        plan_targets(word, group, draft);
+        plan_targets(scene, word, desired, group, draft);
     }
     let wanted: BTreeSet<&String> = scene.groups.values().map(|group| &group.name).collect();
     for old in scene.around.observed.target_groups.iter().filter(|found| !wanted.contains(&found.name)) {
@@ -73,12 +74,32 @@ pub(super) fn plan(scene: &Scene<'_>, draft: &mut Draft) {
 }
 
 /// Plans the deletion of a target group that no load balancer uses by then.
-pub(super) fn plan_deletion_of_unused(old: &TargetGroup, draft: &mut Draft) {
+pub(super) fn plan_deletion_of_unused(observed: &Observed, old: &TargetGroup, draft: &mut Draft) {
     let key = tagged_key(old)
         .filter(|key| !draft.has_change(key))
         .unwrap_or_else(|| ResourceKey::new(Kind::TargetGroup, &old.name));
     draft.change(Action::Delete, &key, changed(Some(&observed_form(old)), None::<&()>), Disruption::None);
-    delete(&key, old, [After::EveryGone(Kind::LoadBalancer)], draft);
+    let after = vec![After::EveryGone(Kind::LoadBalancer)];
+    let released = release(observed, &key, old, &after, draft);
+    delete(&key, old, after.into_iter().chain(released), draft);
+}
+
+/// Plans that the stack's Auto Scaling groups leave a target group of the stack that is deleted.
+fn release(
+    observed: &Observed,
+    key: &ResourceKey,
+    old: &TargetGroup,
+    after: &[After],
+    draft: &mut Draft,
+) -> Vec<After> {
+    let point = Point {
+        key: key.clone(),
+        place: AttachmentPoint::TargetGroup(Reference::Existing(old.arn.clone())),
+        current: Some((&old.arn, &old.tags)),
+        // Its successor may have its name in the spec.
+        word: Some(&old.name),
+    };
+    attachment::plan_release(observed, &point, after, draft)
 }
 
 fn delete(key: &ResourceKey, old: &TargetGroup, after: impl IntoIterator<Item = After>, draft: &mut Draft) {
@@ -121,7 +142,7 @@ fn create(scene: &Scene<'_>, word: &str, desired: &DesiredTargetGroup, group: &G
         vpc: scene.around.placement.vpc.clone(),
         kind: desired.targets.kind(),
         health_check: desired.health_check.clone(),
-        tags: scene.tags(&key),
+        tags: scene.tags(&key).noting(attached_group(scene, desired)),
     };
     let operation = V2Operation::CreateTargetGroup { key: key.clone(), new };
     // The security group leads to what is left of a run that was killed: it is there first.
@@ -185,23 +206,73 @@ fn plan_attributes(
     draft.step(DraftStep::new(Operation::V2(operation), &key).completes(&key).after([created(&key)]));
 }
 
-fn plan_targets(word: &str, group: &Group<'_>, draft: &mut Draft) {
+/// Returns the Auto Scaling group that is attached to a target group.
+fn attached_group<'a>(scene: &Scene<'a>, desired: &DesiredTargetGroup) -> Option<&'a String> {
+    let group = scene.stack().instances.auto_scaling_group.as_ref();
+    group.filter(|_| desired.targets.kind() == TargetKind::Instance)
+}
+
+fn plan_targets(
+    scene: &Scene<'_>,
+    word: &str,
+    desired: &DesiredTargetGroup,
+    group: &Group<'_>,
+    draft: &mut Draft,
+) {
     let current = group.current.map(|current| current.targets.clone()).unwrap_or_default();
+    // The instances of Auto Scaling groups come and go with their groups, by AWS.
+    let observed = scene.around.observed;
+    let attached = attached_group(scene, desired);
+    let point = Point {
+        key: group_key(word),
+        place: AttachmentPoint::TargetGroup(group.reference.clone()),
+        current: group.current.map(|current| (current.arn.as_str(), &current.tags)),
+        word: Some(word),
+    };
+    let leaving = attachment::leaving(observed, point.current, attached);
+    let (of_group, of_leaving) =
+        (attachment::members(observed, attached), attachment::members(observed, leaving.iter().copied()));
+    let standing = vec![created(&group_key(word)), made(&group_key(word)), After::EveryMade(Kind::Admission)];
+    let rejoining: BTreeSet<Target> = group
+        .targets
+        .iter()
+        .filter(|target| of_leaving.contains(&target.id) && !of_group.contains(&target.id))
+        .cloned()
+        .collect();
+    attachment::plan(observed, &point, attached, standing.clone(), !rejoining.is_empty(), draft);
+    if !rejoining.is_empty() {
+        let left: Vec<ResourceKey> = leaving
+            .iter()
+            .map(|name| ResourceKey::new(Kind::AutoScalingGroup, format!("{word}/{name}")))
+            .collect();
+        if let Some(first) = left.first() {
+            let operation =
+                V2Operation::RegisterTargets { group: group.reference.clone(), targets: rejoining };
+            draft.step(DraftStep::new(Operation::V2(operation), first).after(left.iter().map(gone)));
+        }
+    }
     let key =
         |target: &Target| ResourceKey::new(Kind::Target, format!("{word}/{}:{}", target.id, target.port));
-    let new: BTreeSet<Target> = group.targets.difference(&current).cloned().collect();
-    let old: BTreeSet<Target> = current.difference(&group.targets).cloned().collect();
+    let new: BTreeSet<Target> = group
+        .targets
+        .difference(&current)
+        .filter(|target| !of_group.contains(&target.id) && !of_leaving.contains(&target.id))
+        .cloned()
+        .collect();
+    let old: BTreeSet<Target> = current
+        .difference(&group.targets)
+        .filter(|target| !of_leaving.contains(&target.id))
+        .cloned()
+        .collect();
     for target in &new {
         draft.change(Action::Create, &key(target), vec![field("state", (), "registered")], Disruption::None);
     }
     let mut new_keys = new.iter().map(key);
     if let Some(first) = new_keys.next() {
         let operation = V2Operation::RegisterTargets { group: group.reference.clone(), targets: new.clone() };
-        draft.step(DraftStep::new(Operation::V2(operation), &first).also_for(new_keys).makes().after([
-            created(&group_key(word)),
-            made(&group_key(word)),
-            After::EveryMade(Kind::Admission),
-        ]));
+        draft.step(
+            DraftStep::new(Operation::V2(operation), &first).also_for(new_keys).makes().after(standing),
+        );
     }
     let Some(found) = group.current else { return };
     for target in &old {
@@ -212,7 +283,11 @@ fn plan_targets(word: &str, group: &Group<'_>, draft: &mut Draft) {
     let mut old_keys = old.iter().map(key);
     if let Some(first) = old_keys.next() {
         let operation = V2Operation::DeregisterTargets { group: found.arn.clone(), targets: old.clone() };
-        let after = [After::EveryMade(Kind::Target), made(&group_key(word))];
+        let after = [
+            After::EveryMade(Kind::Target),
+            After::EveryMade(Kind::AutoScalingGroup),
+            made(&group_key(word)),
+        ];
         draft
             .step(DraftStep::new(Operation::V2(operation), &first).also_for(old_keys).removes().after(after));
     }
@@ -258,17 +333,19 @@ fn plan_deletion(scene: &Scene<'_>, old: &TargetGroup, draft: &mut Draft) {
         After::EveryGone(Kind::Rule),
         After::EveryGone(Kind::LoadBalancer),
     ];
+    let released = release(scene.around.observed, &key, old, &switched, draft);
     if used && scene.current.is_some() && !old.targets.is_empty() {
         let drained = ResourceKey::new(Kind::TargetGroup, format!("{} drained", old.name));
         let operation =
             V2Operation::DeregisterTargets { group: old.arn.clone(), targets: old.targets.clone() };
         let left = ResourceKey::new(Kind::TargetGroup, format!("{} left", old.name));
-        draft.step(DraftStep::new(Operation::V2(operation), &key).completes(&left).after(switched.clone()));
+        let after = switched.iter().cloned().chain(released.clone());
+        draft.step(DraftStep::new(Operation::V2(operation), &key).completes(&left).after(after));
         let operation = V2Operation::AwaitDrained { group: old.arn.clone(), delay: delay(old) };
         draft.step(DraftStep::new(Operation::V2(operation), &key).completes(&drained).after([made(&left)]));
-        delete(&key, old, switched.into_iter().chain([made(&drained)]), draft);
+        delete(&key, old, switched.into_iter().chain(released).chain([made(&drained)]), draft);
     } else {
-        delete(&key, old, switched, draft);
+        delete(&key, old, switched.into_iter().chain(released), draft);
     }
 }
 
