@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::watch;
 
+use super::agent::Agents;
 use super::api::{self, Context};
 use super::authority::Authority;
 use super::blobs::Blobs;
@@ -116,6 +117,7 @@ pub(crate) enum Answer {
 
 /// The account.
 pub(crate) struct Account {
+    agents: Agents,
     inner: Mutex<Inner>,
     changed: watch::Sender<()>,
 }
@@ -131,6 +133,8 @@ pub(crate) struct Inner {
     pub(crate) listening: Listening,
     /// How many names were resolved, so that weighted records take turns.
     pub(crate) resolved: u64,
+    /// Whether instances can be isolated here, as far as anybody has asked.
+    isolates: bool,
     ids: Ids,
     blobs: Blobs,
     store: Option<Store>,
@@ -149,6 +153,7 @@ impl Account {
         clock: Clock,
         ids: Ids,
         issued: Vec<String>,
+        agents: Agents,
     ) -> Self {
         let inner = Inner {
             state,
@@ -159,6 +164,7 @@ impl Account {
             health: HealthTable::default(),
             listening: Listening::default(),
             resolved: 0,
+            isolates: false,
             ids,
             blobs: store.as_ref().map_or_else(|| Blobs::Memory(BTreeMap::new()), Store::blobs),
             store,
@@ -166,7 +172,7 @@ impl Account {
             initial_settings: settings,
             initial_clock: clock,
         };
-        Self { inner: Mutex::new(inner), changed: watch::Sender::default() }
+        Self { agents, inner: Mutex::new(inner), changed: watch::Sender::default() }
     }
 
     /// The account's insides. A panic of another thread leaves them usable: operations check, then change.
@@ -187,11 +193,21 @@ impl Account {
         if !strike.delay.is_zero() {
             tokio::time::sleep(strike.delay).await;
         }
+        if call.service == Service::Ssm {
+            let isolates = self.isolates().await;
+            self.lock().isolates = isolates;
+        }
         let answer = self.lock().run(&call, strike.effect.as_ref());
         if !is_read(&call.operation) {
             self.tell_change();
         }
         answer
+    }
+
+    /// Whether instances can be isolated here; finding out blocks the first time.
+    async fn isolates(&self) -> bool {
+        let agents = self.agents.clone();
+        tokio::task::spawn_blocking(move || agents.managed().is_ok()).await.unwrap_or_default()
     }
 
     /// Wakes who waits for changes.
@@ -282,7 +298,7 @@ impl Inner {
             ids: &mut self.ids,
             settings: &self.settings,
             health: &self.health,
-            isolates: false,
+            isolates: self.isolates,
         };
         api::handle(&mut context, call)
     }
@@ -335,7 +351,8 @@ impl Inner {
         Ok(())
     }
 
-    fn save(&self) -> Result<(), StoreError> {
+    /// Puts on disk what has changed.
+    pub(crate) fn save(&self) -> Result<(), StoreError> {
         self.store.as_ref().map_or(Ok(()), |store| store.save(&self.state))
     }
 

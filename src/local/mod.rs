@@ -21,6 +21,7 @@ mod ids;
 mod inventory;
 mod placement;
 mod proxy_header;
+mod run_command;
 pub mod server;
 mod state;
 mod wire;

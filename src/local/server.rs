@@ -29,6 +29,7 @@ use super::clock::Clock;
 use super::data_plane;
 use super::health;
 use super::ids::Ids;
+use super::run_command;
 use super::state::State;
 use super::state::store::{Store, StoreError};
 use super::wire::s3;
@@ -146,7 +147,9 @@ pub async fn bind(config: Config) -> Result<Bound, ServerError> {
         endpoint: Some(address),
         messages: config.messages.clone(),
     });
-    let account = Arc::new(Account::new(state, store, settings, config.clock, config.ids, config.issued));
+    let (clock, ids, issued) = (config.clock, config.ids, config.issued);
+    let account = Account::new(state, store, settings, clock, ids, issued, agents.clone());
+    let account = Arc::new(account);
     let authority = config.state_dir.as_deref().map(Store::authority);
     if authority.is_some() {
         account.lock().make_authority()?;
@@ -180,6 +183,7 @@ impl Bound {
         let mut tasks = JoinSet::new();
         tasks.spawn(health::run(Arc::clone(&self.account)));
         tasks.spawn(agent::follow(Arc::clone(&self.account), self.agents.clone()));
+        tasks.spawn(run_command::run(Arc::clone(&self.account), self.agents.clone()));
         tasks.spawn(data_plane::run(Arc::clone(&self.account), self.messages, self.access_logs));
         let mut shutdown = std::pin::pin!(shutdown);
         loop {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use elbws::local::Config;
+use elbws::local::agent::{Agents, Terms};
 
 use crate::client::Server;
 
@@ -28,8 +29,12 @@ fn python() -> Option<PathBuf> {
 }
 
 fn check(script: &str) {
+    check_with(script, Config::default());
+}
+
+fn check_with(script: &str, config: Config) {
     let Some(python) = python() else { return };
-    let server = Server::start(Config::default());
+    let server = Server::start(config);
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/local/python");
     let output = Command::new(python)
         .arg(directory.join(script))
@@ -142,6 +147,23 @@ fn groups_of_instances() {
 #[test]
 fn run_command() {
     check("ssm.py");
+}
+
+/// Whether instances can be isolated here; says so if they cannot.
+fn isolates(program: &Path) -> bool {
+    let terms = Terms { program: Some(program.to_owned()), ..Terms::default() };
+    let Err(reason) = Agents::new(terms).managed() else { return true };
+    assert!(std::env::var_os("ELBWS_REQUIRE_PEERS").is_none_or(|value| value != "1"), "{reason}");
+    println!("skipped: {reason}");
+    false
+}
+
+#[test]
+fn commands_that_run() {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_elbws"));
+    if isolates(&program) {
+        check_with("ssm_run.py", Config { agent: Some(program), port_offset: 21_000, ..Config::default() });
+    }
 }
 
 #[test]
