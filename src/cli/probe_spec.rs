@@ -14,10 +14,6 @@ impl From<PromiseError> for Failure {
             PromiseError::Aws(error) => error.into(),
             PromiseError::Local(error) => error.into(),
             PromiseError::Trust(error) => error.into(),
-            PromiseError::NotClassic => {
-                let hint = "`elbws probe URL` tests a URL behind any load balancer";
-                Self { error: error.into(), hint: Some(hint.to_owned()), exit: Exit::Failed }
-            }
             PromiseError::NoLoadBalancer { .. } => {
                 let hint = Some("build it with `elbws apply`".to_owned());
                 Self { error: error.into(), hint, exit: Exit::Failed }

@@ -163,6 +163,20 @@ pub async fn redirects(address: SocketAddr, target: &Target, port: u16) -> Resul
     request::redirect(stream, target, port).await.map(|(finding, ())| finding)
 }
 
+/// Shakes hands at `address` as a client of `host` does, and reads the certificate.
+pub async fn certificate(
+    address: SocketAddr,
+    host: &str,
+    trust: &Trust,
+) -> Result<Result<Finding, Problem>, TrustError> {
+    let roots = tls::roots(trust)?;
+    let stream = match address::connect(&[address]).await {
+        Ok((_, stream)) => stream,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    Ok(tls::handshake(stream, host, roots).await.map(|(finding, _)| finding))
+}
+
 /// Connects to an address.
 pub async fn connects(address: SocketAddr) -> Result<(), Problem> {
     address::connect(&[address]).await.map(drop)

@@ -8,7 +8,9 @@ mod cause;
 mod place;
 mod promised;
 mod silence;
+mod tls;
 mod visit;
+mod websocket;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -19,11 +21,10 @@ pub use cause::Cause;
 
 use self::account::Facts;
 use self::place::Place;
-use self::promised::Promised;
 use crate::local::client::{CallError, Client};
 use crate::probe::{Trust, TrustError};
 use crate::provision::aws::{AwsError, Clients};
-use crate::provision::resource::Stack;
+use crate::provision::resource::{LoadBalancerType, Stack};
 use crate::provision::spec::Spec;
 
 /// How to put a stack to the test.
@@ -49,8 +50,10 @@ pub struct Options {
 pub enum Name {
     /// AWS has what the spec describes.
     Stack,
-    /// Instances are in service.
+    /// Instances are in service, or the targets of a group healthy.
     Targets,
+    /// The DNS record leads to the load balancer.
+    Record,
     /// A listener takes connections.
     Listener,
     /// A listener's TLS is no older than its policy says.
@@ -74,7 +77,7 @@ pub enum Name {
 pub struct Check {
     /// What is promised.
     pub name: Name,
-    /// Of what: a listener's port, a listener's port and a path.
+    /// Of what: a listener's port, a listener's port and a path, a target group, a domain.
     pub subject: String,
     /// How long it took to find out.
     pub elapsed: Duration,
@@ -105,6 +108,8 @@ pub struct Report {
     pub stack: String,
     /// The load balancer's name.
     pub load_balancer: String,
+    /// Its type.
+    pub kind: LoadBalancerType,
     /// The name that it answers at.
     pub dns_name: String,
     /// The name that was asked for.
@@ -124,9 +129,6 @@ impl Report {
 /// Why promises cannot be tested.
 #[derive(Debug, thiserror::Error)]
 pub enum PromiseError {
-    /// What the other types promise is not known here.
-    #[error("only what a classic load balancer promises can be tested")]
-    NotClassic,
     /// AWS cannot be read.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -163,17 +165,24 @@ pub async fn check(
     tell: &mut dyn FnMut(&Check),
 ) -> Result<Report, PromiseError> {
     let begun = Instant::now();
-    let promised = Promised::of(spec, &options.paths).ok_or(PromiseError::NotClassic)?;
+    let doors = promised::doors(spec, &options.paths);
     let facts = Facts::read(clients, stack).await?;
-    let place = Place::find(&facts.balancer, &promised, options).await?;
-    let host = options.host.clone().unwrap_or_else(|| facts.host(spec));
+    let place = Place::find(&facts.dns_name, &doors, options).await?;
+    let host = options.host.clone().unwrap_or_else(|| facts.host(stack));
     let mut run = Run { checks: Vec::new(), tell };
-    facts.check(begun, &mut run);
-    visit::check(&promised, &facts, &place, &host, options.hold, &mut run).await?;
+    facts.check(stack, begun, &mut run);
+    let scene = visit::Scene {
+        facts: &facts,
+        place: &place,
+        host: &host,
+        more_hosts: &facts.additional_hosts(stack),
+    };
+    visit::check(&doors, scene, options.hold, &mut run).await?;
     Ok(Report {
         stack: stack.name.clone(),
-        load_balancer: facts.balancer.name.clone(),
-        dns_name: facts.balancer.dns_name.clone(),
+        load_balancer: facts.name.clone(),
+        kind: facts.kind,
+        dns_name: facts.dns_name.clone(),
         host,
         checks: run.checks,
     })

@@ -5,10 +5,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::promised::Promised;
+use super::promised::Door;
 use super::{Options, PromiseError};
 use crate::probe::Trust;
-use crate::provision::resource::LoadBalancer;
 
 /// The names of a local AWS's load balancers end so.
 const LOCAL_DOMAIN: &str = ".elb.localhost";
@@ -23,11 +22,11 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) async fn find(
-        balancer: &LoadBalancer,
-        promised: &Promised,
+        dns_name: &str,
+        doors: &[Door],
         options: &Options,
     ) -> Result<Self, PromiseError> {
-        let local = options.local.as_ref().filter(|_| balancer.dns_name.ends_with(LOCAL_DOMAIN));
+        let local = options.local.as_ref().filter(|_| dns_name.ends_with(LOCAL_DOMAIN));
         let trust = match (&options.trust, local) {
             (Some(trust), _) => trust.clone(),
             (None, Some(client)) => Trust::Pem(client.authority().await?),
@@ -36,16 +35,16 @@ impl Place {
         // Found out now: every check would meet it.
         trust.check()?;
         let addresses = if let Some(ip) = options.resolve {
-            at(promised, &[ip])
+            at(doors, &[ip])
         } else if let Some(client) = local {
             let balancers = client.load_balancers().await?;
-            let found = balancers.into_iter().filter(|found| found.dns_name == balancer.dns_name);
+            let found = balancers.into_iter().filter(|found| found.dns_name == dns_name);
             found
                 .flat_map(|found| found.listeners)
                 .map(|listener| (listener.port, vec![listener.address]))
                 .collect()
         } else {
-            at(promised, &look_up(&balancer.dns_name).await?)
+            at(doors, &look_up(dns_name).await?)
         };
         Ok(Self { addresses, trust })
     }
@@ -56,9 +55,9 @@ impl Place {
     }
 }
 
-fn at(promised: &Promised, ips: &[IpAddr]) -> BTreeMap<u16, Vec<SocketAddr>> {
+fn at(doors: &[Door], ips: &[IpAddr]) -> BTreeMap<u16, Vec<SocketAddr>> {
     let place = |port: u16| ips.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
-    promised.doors.iter().map(|door| (door.port, place(door.port))).collect()
+    doors.iter().map(|door| (door.port, place(door.port))).collect()
 }
 
 async fn look_up(dns_name: &str) -> Result<Vec<IpAddr>, PromiseError> {

@@ -51,7 +51,7 @@ pub(crate) fn json(report: &Report) -> String {
     let value = json!({
         "format": 1,
         "stack": report.stack,
-        "load_balancer": { "name": report.load_balancer, "dns_name": report.dns_name },
+        "load_balancer": { "name": report.load_balancer, "type": report.kind, "dns_name": report.dns_name },
         "host": report.host,
         "kept": report.kept(),
         "promises": promises,
@@ -80,6 +80,7 @@ fn title(name: Name) -> &'static str {
     match name {
         Name::Stack => "stack",
         Name::Targets => "targets",
+        Name::Record => "record",
         Name::Listener => "listener",
         Name::TlsVersion => "TLS version",
         Name::Certificate => "certificate",

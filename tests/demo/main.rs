@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod behind_alb;
+mod behind_v2;
 mod blog_post;
 mod interrupted;
 mod running;

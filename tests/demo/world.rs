@@ -75,12 +75,17 @@ fn text<'a>(xml: &'a str, name: &str) -> &'a str {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::issuing(&["chat.localhost"]).await
+    }
+
+    /// One whose ACM has certificates for these domains.
+    pub(crate) async fn issuing(domains: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let offset = free_offset();
         let config = Config {
             port_offset: offset,
             state_dir: Some(directory.path().join("state")),
-            issued: vec!["chat.localhost".to_owned()],
+            issued: domains.iter().map(ToString::to_string).collect(),
             ..Config::default()
         };
         let bound = elbws::local::bind(config).await.unwrap();
@@ -174,9 +179,10 @@ impl World {
     /// Writes a spec whose load balancer and the rest of whose fields are given.
     pub(crate) fn spec(&self, name: &str, fields: &str) -> PathBuf {
         let path = self.directory.path().join(format!("{name}.yaml"));
-        let text = format!(
-            "stack: ws-chat\ninstances: {{ tags: {{ App: ws-chat }} }}\ncertificate: {{ domain: chat.localhost }}\n{fields}"
-        );
+        let certificate =
+            if fields.contains("certificate:") { "" } else { "certificate: { domain: chat.localhost }\n" };
+        let text =
+            format!("stack: ws-chat\ninstances: {{ tags: {{ App: ws-chat }} }}\n{certificate}{fields}");
         std::fs::write(&path, text).unwrap();
         path
     }
@@ -272,6 +278,52 @@ impl World {
             }
         };
         tokio::time::timeout(PATIENCE, states).await.expect("instances change their state in time");
+    }
+
+    /// Calls an operation of ELBv2, and returns the answer.
+    pub(crate) async fn elbv2(&self, form: &str) -> String {
+        self.call("POST", "/", "elasticloadbalancing", &format!("{form}&Version=2015-12-01")).await
+    }
+
+    /// Makes a hosted zone, and returns its id.
+    pub(crate) async fn zone(&self, domain: &str) -> String {
+        let body = format!(
+            "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
+             <Name>{domain}</Name><CallerReference>1</CallerReference></CreateHostedZoneRequest>"
+        );
+        let answer = self.call("POST", "/2013-04-01/hostedzone", "route53", &body).await;
+        text(&answer, "Id").trim_start_matches("/hostedzone/").to_owned()
+    }
+
+    /// Makes a name of a zone lead somewhere else.
+    pub(crate) async fn point_elsewhere(&self, zone: &str, name: &str) {
+        let body = format!(
+            "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
+             <ChangeBatch><Changes><Change><Action>UPSERT</Action><ResourceRecordSet><Name>{name}</Name>\
+             <Type>A</Type><TTL>60</TTL><ResourceRecords><ResourceRecord><Value>192.0.2.1</Value>\
+             </ResourceRecord></ResourceRecords></ResourceRecordSet></Change></Changes></ChangeBatch>\
+             </ChangeResourceRecordSetsRequest>"
+        );
+        self.call("POST", &format!("/2013-04-01/hostedzone/{zone}/rrset"), "route53", &body).await;
+    }
+
+    /// Calls a service with a credential scope of its own; no signature is checked.
+    async fn call(&self, method: &str, path: &str, service: &str, body: &str) -> String {
+        let authority = self.endpoint.strip_prefix("http://").unwrap();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=local/20260101/{REGION}/{service}/aws4_request, \
+             SignedHeaders=host, Signature=0\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(authority).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let succeeded = answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.1 201 ");
+        assert!(succeeded, "{body}: {answer}");
+        answer
     }
 
     /// Revokes every ingress rule of the group called `name`.
