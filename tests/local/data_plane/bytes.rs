@@ -7,7 +7,7 @@ use elbws::local::Config;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::rig::{OFFSET, Rig, eventually, free_port, line, tls, within};
+use super::rig::{OFFSET, Rig, eventually, exchange, free_port, line, tls, within};
 
 #[tokio::test]
 async fn tcp_is_carried_both_ways_and_ends_with_its_ends() {
@@ -15,19 +15,10 @@ async fn tcp_is_carried_both_ways_and_ends_with_its_ends() {
     let instance = rig.launch().await;
     let address = rig.create("TCP/TCP", 80, &[&instance]).await;
     assert_eq!((address.ip().to_string().starts_with("127.65."), address.port()), (true, 80 + OFFSET));
-    let mut client = TcpStream::connect(address).await.unwrap();
-    let mut served = instance.accept().await;
+    let client = TcpStream::connect(address).await.unwrap();
+    let served = instance.accept().await;
     assert_eq!(served.peer_addr().unwrap().ip(), address.ip(), "from the load balancer's address");
-    client.write_all(b"question").await.unwrap();
-    client.shutdown().await.unwrap();
-    let mut heard = String::new();
-    within(served.read_to_string(&mut heard)).await.unwrap();
-    assert_eq!(heard, "question", "and no PROXY header");
-    served.write_all(b"answer").await.unwrap();
-    drop(served);
-    let mut answer = String::new();
-    within(client.read_to_string(&mut answer)).await.unwrap();
-    assert_eq!(answer, "answer");
+    exchange(client, served).await;
 }
 
 #[tokio::test]

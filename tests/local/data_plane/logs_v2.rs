@@ -3,19 +3,42 @@
 use std::path::{Path, PathBuf};
 
 use elbws::local::Config;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::access_log::lines;
 use super::changes::echoes;
 use super::http::{body, head, respond, send};
-use super::rig::{Rig, tls, within};
+use super::rig::{Instance, Rig, tls, within};
+use super::v2::Balancer;
 
 const GET: &str = "GET /a?b HTTP/1.1\r\nHost: chat.example.com\r\nUser-Agent: \"me\"\r\n\r\n";
 
-fn logging(folder: &Path) -> Rig {
-    let config = Config { assume_healthy: true, state_dir: Some(folder.to_owned()), ..Config::default() };
-    Rig::with(config)
+/// A server that keeps logs, with an instance behind a group.
+struct Site {
+    folder: TempDir,
+    rig: Rig,
+    instance: Instance,
+    group: String,
+}
+
+impl Site {
+    async fn of(protocol: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let state_dir = Some(folder.path().to_owned());
+        let rig = Rig::with(Config { assume_healthy: true, state_dir, ..Config::default() });
+        let instance = rig.launch().await;
+        let group = rig.target_group("web", protocol, "");
+        rig.register_targets(&group, &[&instance]);
+        Self { folder, rig, instance, group }
+    }
+}
+
+/// Has a load balancer write the logs of this kind, `access_logs` or `connection_logs`.
+fn enable(balancer: &Balancer<'_>, kind: &str) {
+    balancer.attribute(&format!("{kind}.s3.bucket"), "logs");
+    balancer.attribute(&format!("{kind}.s3.enabled"), "true");
 }
 
 /// The words of a line; what is in quotes is one.
@@ -45,12 +68,8 @@ async fn logged(folder: &Path, count: usize) -> (PathBuf, Vec<Vec<String>>) {
 
 #[tokio::test]
 async fn requests_are_logged_in_the_documented_fields() {
-    let folder = tempfile::tempdir().unwrap();
-    let rig = logging(folder.path());
+    let Site { folder, rig, instance, group } = Site::of("HTTP").await;
     let balancer = rig.balancer("application");
-    let instance = rig.launch().await;
-    let group = rig.target_group("web", "HTTP", "");
-    rig.register_targets(&group, &[&instance]);
     let arn = rig.certificate("chat.example.com");
     let listener = balancer.listen(&format!("HTTPS/{arn}"), 443, &group).await;
     listener.rule(
@@ -59,8 +78,7 @@ async fn requests_are_logged_in_the_documented_fields() {
          &Actions.member.1.Type=redirect&Actions.member.1.RedirectConfig.Path=/new\
          &Actions.member.1.RedirectConfig.StatusCode=HTTP_302",
     );
-    balancer.attribute("access_logs.s3.bucket", "logs");
-    balancer.attribute("access_logs.s3.enabled", "true");
+    enable(&balancer, "access_logs");
     let connect = async || {
         let stream = TcpStream::connect(listener.address).await.unwrap();
         let from = stream.local_addr().unwrap();
@@ -118,16 +136,10 @@ async fn requests_are_logged_in_the_documented_fields() {
 
 #[tokio::test]
 async fn a_websocket_is_logged_when_it_has_ended_and_a_connection_when_it_begins() {
-    let folder = tempfile::tempdir().unwrap();
-    let rig = logging(folder.path());
+    let Site { folder, rig, instance, group } = Site::of("HTTP").await;
     let balancer = rig.balancer("application");
-    let instance = rig.launch().await;
-    let group = rig.target_group("web", "HTTP", "");
-    rig.register_targets(&group, &[&instance]);
     let listener = balancer.listen("HTTP", 80, &group).await;
-    let connections = "connection_logs.s3";
-    balancer.attribute(&format!("{connections}.bucket"), "connections");
-    balancer.attribute(&format!("{connections}.enabled"), "true");
+    enable(&balancer, "connection_logs");
     let mut client = TcpStream::connect(listener.address).await.unwrap();
     let from = client.local_addr().unwrap();
     let (path, lines) = lines(&folder.path().join("access-logs"), 1).await;
@@ -138,11 +150,10 @@ async fn a_websocket_is_logged_when_it_has_ended_and_a_connection_when_it_begins
         [&from.ip().to_string(), &from.port().to_string(), "80", "-", "-", "-", "-", "-", "-", "-"]
     );
     assert!(is_stamp(&line[0]) && line[11].starts_with("TID_"), "{line:?}");
-    balancer.attribute(&format!("{connections}.enabled"), "false");
+    balancer.attribute("connection_logs.s3.enabled", "false");
     std::fs::remove_dir_all(folder.path().join("access-logs")).unwrap();
 
-    balancer.attribute("access_logs.s3.bucket", "logs");
-    balancer.attribute("access_logs.s3.enabled", "true");
+    enable(&balancer, "access_logs");
     send(&mut client, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         .await;
     let mut served = instance.accept().await;
@@ -163,17 +174,12 @@ async fn a_websocket_is_logged_when_it_has_ended_and_a_connection_when_it_begins
 
 #[tokio::test]
 async fn a_network_load_balancer_logs_its_tls_connections() {
-    let folder = tempfile::tempdir().unwrap();
-    let rig = logging(folder.path());
+    let Site { folder, rig, instance, group } = Site::of("TCP").await;
     let balancer = rig.balancer("network");
-    let instance = rig.launch().await;
-    let group = rig.target_group("tcp", "TCP", "");
-    rig.register_targets(&group, &[&instance]);
     let arn = rig.certificate("chat.example.com");
     let listener = balancer.listen(&format!("TLS/{arn}"), 443, &group).await;
     let plain = balancer.listen("TCP", 80, &group).await;
-    balancer.attribute("access_logs.s3.bucket", "logs");
-    balancer.attribute("access_logs.s3.enabled", "true");
+    enable(&balancer, "access_logs");
     let _plain = (TcpStream::connect(plain.address).await.unwrap(), instance.accept().await);
     let stream = TcpStream::connect(listener.address).await.unwrap();
     let from = stream.local_addr().unwrap();

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::changes::echoes;
-use super::rig::{OFFSET, Rig, line, tls_with, within};
+use super::rig::{OFFSET, Rig, exchange, line, tls_with, within};
 use super::v2::Balancer;
 
 /// How long nothing may come before we believe that nothing comes.
@@ -45,18 +45,9 @@ async fn targets_see_the_client_or_the_load_balancer() {
     );
     echoes(&mut client, &mut served).await;
     rig.group_attribute(&group, "preserve_client_ip.enabled", "false");
-    let (mut client, mut served) = connect().await;
+    let (client, served) = connect().await;
     assert_eq!(served.peer_addr().unwrap().ip(), address.ip());
-    client.write_all(b"question").await.unwrap();
-    client.shutdown().await.unwrap();
-    let mut heard = String::new();
-    within(served.read_to_string(&mut heard)).await.unwrap();
-    assert_eq!(heard, "question", "and no PROXY header");
-    served.write_all(b"answer").await.unwrap();
-    drop(served);
-    let mut answer = String::new();
-    within(client.read_to_string(&mut answer)).await.unwrap();
-    assert_eq!(answer, "answer");
+    exchange(client, served).await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use elbws::local::Config;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -81,6 +81,20 @@ pub(super) async fn line(stream: &mut (impl AsyncRead + Unpin)) -> String {
         line.push(within(stream.read_u8()).await.unwrap());
     }
     String::from_utf8(line).unwrap()
+}
+
+/// A question and its answer, each until its side ends, with nothing around them: no PROXY header either.
+pub(super) async fn exchange(mut client: TcpStream, mut served: TcpStream) {
+    client.write_all(b"question").await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut heard = String::new();
+    within(served.read_to_string(&mut heard)).await.unwrap();
+    assert_eq!(heard, "question", "and no PROXY header");
+    served.write_all(b"answer").await.unwrap();
+    drop(served);
+    let mut answer = String::new();
+    within(client.read_to_string(&mut answer)).await.unwrap();
+    assert_eq!(answer, "answer");
 }
 
 impl Rig {

@@ -17,7 +17,7 @@ use elbws::provision::plan::v2::{
 };
 use elbws::provision::plan::{Operation, Plan, Reference, Step};
 use elbws::provision::resource::v2::{
-    AddressType, Condition, DesiredLoadBalancer, Family, HealthCheck, Protocol, Target, TargetKind,
+    AddressType, Condition, DesiredLoadBalancer, Family, Forward, HealthCheck, Protocol, Target, TargetKind,
 };
 use elbws::provision::resource::{
     Admission, DesiredBalancer, InstanceSelector, Kind, LoadBalancerType, Observed, ResourceKey, Scheme,
@@ -193,7 +193,7 @@ pub(crate) fn forward(groups: &[(Reference, u16)]) -> NewAction {
         .iter()
         .map(|(group, weight)| WeightedGroup { group: group.clone(), weight: *weight })
         .collect();
-    NewAction::Forward { groups, stickiness: None }
+    NewAction::Forward(Forward { groups, stickiness: None })
 }
 
 pub(crate) fn secure(site: &Site, protocol: Protocol, group: Reference) -> ListenerSettings {

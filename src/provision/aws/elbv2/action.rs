@@ -133,7 +133,7 @@ fn forward_to(
         .collect();
     let stickiness = TargetGroupStickinessConfig::builder()
         .enabled(forward.stickiness.is_some())
-        .set_duration_seconds(forward.stickiness.map(super::write::signed))
+        .set_duration_seconds(forward.stickiness.map(super::request::signed))
         .build();
     // One that is off is left out: Network load balancers refuse to hear of it.
     let stickiness = forward.stickiness.map(|_| stickiness);

@@ -1,8 +1,11 @@
 //! Application and Network load balancers: Elastic Load Balancing, 2015-12-01.
 
 mod action;
+mod health;
 mod observed;
 mod read;
+mod request;
+mod tags;
 mod write;
 
 use std::collections::BTreeMap;
@@ -13,17 +16,19 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::{AwsError, Failure, Service, error};
 
-pub use read::TargetHealth;
+pub use health::TargetHealth;
+pub(crate) use health::target_health;
 pub(crate) use read::{
     complete, complete_target_groups, load_balancer, load_balancer_by_arn, load_balancer_listeners, rules,
-    tags_of, target_group, target_groups, target_health,
+    target_group, target_groups,
 };
+pub(crate) use tags::{add_tags, remove_tags, tags_of};
 pub(crate) use write::{
-    ListenerSettings, NewLoadBalancer, NewTargetGroup, add_listener_certificates, add_tags, create_listener,
+    ListenerSettings, NewLoadBalancer, NewTargetGroup, add_listener_certificates, create_listener,
     create_load_balancer, create_rule, create_target_group, delete_listener, delete_load_balancer,
     delete_rule, delete_target_group, deregister_targets, modify_listener, modify_listener_attributes,
     modify_load_balancer_attributes, modify_rule, modify_target_group, modify_target_group_attributes,
-    register_targets, remove_listener_certificates, remove_tags, set_address_type, set_rule_priorities,
+    register_targets, remove_listener_certificates, set_address_type, set_rule_priorities,
     set_security_groups, set_subnets,
 };
 

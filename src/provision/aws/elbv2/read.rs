@@ -2,83 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
 use futures_util::future::try_join_all;
 
+use super::health::{TargetHealth, target_health};
 use super::observed::{listener_from, load_balancer_from, rule_from, target_group_from};
+use super::tags::{tags, tags_one_by_one};
 use super::{
     Attributes, LISTENER_NOT_FOUND, LOAD_BALANCER_NOT_FOUND, RULE_NOT_FOUND, TARGET_GROUP_NOT_FOUND, failed,
 };
 use crate::provision::aws::{AwsError, Clients};
-use crate::provision::resource::Tags;
-use crate::provision::resource::v2::{Listener, LoadBalancer, Protocol, Rule, Target, TargetGroup};
+use crate::provision::resource::v2::{Listener, LoadBalancer, Protocol, Rule, TargetGroup};
 
-/// Of how many resources `DescribeTags` tells in one call.
-const TAGS_A_CALL: usize = 20;
 /// How often a load balancer that changes while it is read is read again.
 const READS: u32 = 3;
 /// The answer where a listener of this protocol, or this region, has no listener attributes.
 const NO_LISTENER_ATTRIBUTES: &[&str] =
     &["InvalidConfigurationRequest", "ValidationError", "InvalidAction", "UnsupportedOperation"];
-
-/// What a target group says of one of its targets.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct TargetHealth {
-    /// The instance or address, and its port.
-    #[serde(flatten)]
-    pub target: Target,
-    /// `initial`, `healthy`, `unhealthy`, `unused`, `draining`, `unavailable` …
-    pub state: String,
-    /// `Target.Timeout` and its likes; none for a healthy one.
-    pub reason: Option<String>,
-    /// The reason in words; none where AWS gives none.
-    pub description: Option<String>,
-}
-
-impl TargetHealth {
-    /// Says whether the target gets requests.
-    #[must_use]
-    pub fn is_healthy(&self) -> bool {
-        self.state == "healthy"
-    }
-
-    /// Says whether the target is registered, and is to stay so.
-    #[must_use]
-    pub fn is_registered(&self) -> bool {
-        self.state != "draining" && self.reason.as_deref() != Some("Target.NotRegistered")
-    }
-
-    /// Returns the reason in words, AWS's own or what its code stands for; none for a healthy target.
-    #[must_use]
-    pub fn words(&self) -> Option<String> {
-        if self.is_healthy() {
-            return None;
-        }
-        let known = self.reason.as_deref().and_then(meaning);
-        self.description.clone().or_else(|| known.map(str::to_owned)).or_else(|| self.reason.clone())
-    }
-}
-
-/// Returns what a reason code stands for, in the words of AWS's documentation of `TargetHealth`.
-fn meaning(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "Elb.RegistrationInProgress" => "it is being registered",
-        "Elb.InitialHealthChecking" => "the first health checks have not ended yet",
-        "Elb.InternalError" => "the health checks failed because of an error inside the load balancer",
-        "Target.ResponseCodeMismatch" => "the health check was not answered with an expected status",
-        "Target.Timeout" => "the health check was not answered in time",
-        "Target.FailedHealthChecks" => {
-            "the connection of the health check could not be made, or its answer was malformed"
-        }
-        "Target.NotRegistered" => "it is not registered",
-        "Target.NotInUse" => "no listener forwards to its target group, or its zone is not enabled",
-        "Target.DeregistrationInProgress" => "it is being deregistered and finishes what is open",
-        "Target.InvalidState" => "the instance is stopped or terminated",
-        "Target.IpUnusable" => "the address is in use by a load balancer",
-        "Target.HealthCheckDisabled" => "health checks are switched off",
-        _ => return None,
-    })
-}
 
 /// Reads one page after the other into a list.
 macro_rules! pages {
@@ -338,75 +277,6 @@ pub(crate) async fn target_group_attributes(clients: &Clients, arn: &str) -> Res
     Ok(pairs(output.attributes, |found| (found.key, found.value)))
 }
 
-/// Reads what a target group says of its targets, sorted.
-pub(crate) async fn target_health(clients: &Clients, arn: &str) -> Result<Vec<TargetHealth>, AwsError> {
-    let output = clients
-        .elbv2()
-        .describe_target_health()
-        .target_group_arn(arn)
-        .send()
-        .await
-        .map_err(failed("DescribeTargetHealth"))?;
-    let found = output.target_health_descriptions.unwrap_or_default();
-    let mut health: Vec<_> = found.into_iter().filter_map(health_from).collect();
-    health.sort();
-    Ok(health)
-}
-
-fn health_from(found: TargetHealthDescription) -> Option<TargetHealth> {
-    let target = found.target?;
-    let health = found.target_health?;
-    Some(TargetHealth {
-        target: Target {
-            id: target.id?,
-            port: target.port.and_then(|port| u16::try_from(port).ok()).unwrap_or_default(),
-        },
-        state: health.state.map_or_else(|| "unavailable".to_owned(), |state| state.as_str().to_owned()),
-        reason: health.reason.map(|reason| reason.as_str().to_owned()),
-        description: health.description.filter(|text| !text.is_empty()),
-    })
-}
-
-/// Reads the tags of one resource by its ARN.
-pub(crate) async fn tags_of(clients: &Clients, arn: &str) -> Result<Tags, AwsError> {
-    Ok(tags(clients, &[arn.to_owned()]).await?.remove(arn).unwrap_or_default())
-}
-
-/// Reads the tags of resources by ARN, twenty a call.
-async fn tags(clients: &Clients, arns: &[String]) -> Result<BTreeMap<String, Tags>, AwsError> {
-    let calls = arns.chunks(TAGS_A_CALL).map(|arns| async move {
-        let output = clients
-            .elbv2()
-            .describe_tags()
-            .set_resource_arns(Some(arns.to_vec()))
-            .send()
-            .await
-            .map_err(failed("DescribeTags"))?;
-        Ok(output.tag_descriptions.unwrap_or_default())
-    });
-    let found = try_join_all(calls).await?;
-    Ok(found
-        .into_iter()
-        .flatten()
-        .filter_map(|description| {
-            let tags = description.tags.unwrap_or_default();
-            let tags = tags.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())));
-            Some((description.resource_arn?, tags.collect()))
-        })
-        .collect())
-}
-
-async fn tags_one_by_one(clients: &Clients, arns: &[String]) -> Result<BTreeMap<String, Tags>, AwsError> {
-    let mut found = BTreeMap::new();
-    for arn in arns {
-        match tags(clients, std::slice::from_ref(arn)).await {
-            Err(error) if error.is(TARGET_GROUP_NOT_FOUND) => {}
-            one => found.extend(one?),
-        }
-    }
-    Ok(found)
-}
-
 fn pairs<T>(
     found: Option<Vec<T>>,
     pair: impl Fn(T) -> (Option<String>, Option<String>),
@@ -417,43 +287,4 @@ fn pairs<T>(
         .map(pair)
         .filter_map(|(key, value)| Some((key?, value.unwrap_or_default())))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn health(state: &str, reason: Option<&str>, description: Option<&str>) -> TargetHealth {
-        TargetHealth {
-            target: Target { id: "i-1".to_owned(), port: 80 },
-            state: state.to_owned(),
-            reason: reason.map(str::to_owned),
-            description: description.map(str::to_owned),
-        }
-    }
-
-    #[test]
-    fn a_reason_is_told_in_words() {
-        for (found, words) in [
-            (health("healthy", None, None), None),
-            (
-                health("unhealthy", Some("Target.Timeout"), Some("Request timed out")),
-                Some("Request timed out"),
-            ),
-            (
-                health("unhealthy", Some("Target.Timeout"), None),
-                Some("the health check was not answered in time"),
-            ),
-            (health("unhealthy", Some("Target.New"), None), Some("Target.New")),
-        ] {
-            assert_eq!(found.words().as_deref(), words);
-        }
-    }
-
-    #[test]
-    fn a_draining_target_is_no_longer_registered() {
-        assert!(health("unused", Some("Target.NotInUse"), None).is_registered());
-        assert!(!health("draining", Some("Target.DeregistrationInProgress"), None).is_registered());
-        assert!(!health("unused", Some("Target.NotRegistered"), None).is_registered());
-    }
 }

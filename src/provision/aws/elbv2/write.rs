@@ -1,14 +1,18 @@
 //! What is changed about Application and Network load balancers: a function per call.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_sdk_elasticloadbalancingv2::types::{
-    Certificate, IpAddressType, ListenerAttribute, LoadBalancerAttribute, LoadBalancerSchemeEnum,
-    LoadBalancerTypeEnum, Matcher, ProtocolEnum, RulePriorityPair, SubnetMapping, Tag, TargetDescription,
+    ListenerAttribute, LoadBalancerAttribute, LoadBalancerSchemeEnum, LoadBalancerTypeEnum, RulePriorityPair,
     TargetGroupAttribute, TargetTypeEnum,
 };
 
 use super::action::{action_to, conditions_to};
+use super::request::{
+    address_type_to, certificates_to, health_check_port, matcher_to, protocol_to, signed, subnets_to,
+    targets_to,
+};
+use super::tags::tags_to;
 use super::{Attributes, failed, malformed};
 use crate::provision::aws::{AwsError, Clients};
 use crate::provision::resource::v2::{
@@ -83,21 +87,6 @@ pub(crate) async fn create_load_balancer(
 pub(crate) async fn delete_load_balancer(clients: &Clients, arn: &str) -> Result<(), AwsError> {
     let call = clients.elbv2().delete_load_balancer().load_balancer_arn(arn);
     call.send().await.map_err(failed("DeleteLoadBalancer")).map(drop)
-}
-
-pub(crate) async fn add_tags(clients: &Clients, arn: &str, tags: &Tags) -> Result<(), AwsError> {
-    let call = clients.elbv2().add_tags().resource_arns(arn).set_tags(tags_to(tags));
-    call.send().await.map_err(failed("AddTags")).map(drop)
-}
-
-pub(crate) async fn remove_tags(
-    clients: &Clients,
-    arn: &str,
-    keys: &BTreeSet<String>,
-) -> Result<(), AwsError> {
-    let keys = keys.iter().cloned().collect();
-    let call = clients.elbv2().remove_tags().resource_arns(arn).set_tag_keys(Some(keys));
-    call.send().await.map_err(failed("RemoveTags")).map(drop)
 }
 
 /// Replaces the whole set of security groups.
@@ -398,72 +387,4 @@ pub(crate) async fn set_rule_priorities(
 pub(crate) async fn delete_rule(clients: &Clients, arn: &str) -> Result<(), AwsError> {
     let call = clients.elbv2().delete_rule().rule_arn(arn);
     call.send().await.map_err(failed("DeleteRule")).map(drop)
-}
-
-/// Returns either the subnets or, where one has an address that stays, a mapping for each.
-fn subnets_to(
-    subnets: &BTreeMap<String, Option<SubnetAddress>>,
-) -> (Option<Vec<String>>, Option<Vec<SubnetMapping>>) {
-    if subnets.values().all(Option::is_none) {
-        return (Some(subnets.keys().cloned().collect()), None);
-    }
-    let mappings = subnets
-        .iter()
-        .map(|(subnet, address)| {
-            let mapping = SubnetMapping::builder().subnet_id(subnet);
-            match address {
-                Some(SubnetAddress::Allocation(id)) => mapping.allocation_id(id),
-                Some(SubnetAddress::Private(address)) => mapping.private_ipv4_address(address),
-                None => mapping,
-            }
-            .build()
-        })
-        .collect();
-    (None, Some(mappings))
-}
-
-fn targets_to(targets: &[Target], zone: Option<&str>) -> Vec<TargetDescription> {
-    targets
-        .iter()
-        .map(|target| {
-            TargetDescription::builder()
-                .id(&target.id)
-                .port(i32::from(target.port))
-                .set_availability_zone(zone.map(str::to_owned))
-                .build()
-        })
-        .collect()
-}
-
-fn certificates_to<'a>(arns: impl IntoIterator<Item = &'a str>) -> Vec<Certificate> {
-    arns.into_iter().map(|arn| Certificate::builder().certificate_arn(arn).build()).collect()
-}
-
-fn health_check_port(check: &HealthCheck) -> String {
-    check.port.map_or_else(|| "traffic-port".to_owned(), |port| port.to_string())
-}
-
-fn matcher_to(check: &HealthCheck) -> Option<Matcher> {
-    check.matcher.as_ref().map(|codes| Matcher::builder().http_code(codes).build())
-}
-
-fn tags_to(tags: &Tags) -> Option<Vec<Tag>> {
-    let tags: Vec<_> =
-        tags.0.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
-    (!tags.is_empty()).then_some(tags)
-}
-
-fn protocol_to(protocol: Protocol) -> ProtocolEnum {
-    ProtocolEnum::from(protocol.as_aws())
-}
-
-fn address_type_to(address_type: AddressType) -> IpAddressType {
-    match address_type {
-        AddressType::Ipv4 => IpAddressType::Ipv4,
-        AddressType::Dualstack => IpAddressType::Dualstack,
-    }
-}
-
-pub(super) fn signed(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
 }

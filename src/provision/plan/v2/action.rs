@@ -1,13 +1,14 @@
 //! What listeners and rules do with a request: as a call says it, and as a plan shows it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
 use serde_json::{Map, Value, json};
 
 use super::operation::{NewAction, WeightedGroup};
 use super::scene::Scene;
 use crate::provision::plan::Reference;
-use crate::provision::resource::v2::{Action, Forward};
+use crate::provision::resource::v2::{Action, Forward, Weights};
 
 /// The most target groups that one action forwards to.
 const GROUPS_AN_ACTION: usize = 5;
@@ -21,37 +22,15 @@ pub(super) fn desired(scene: &Scene<'_>, action: &Action) -> NewAction {
     })
 }
 
-/// Returns an observed action as it is set.
-fn observed(action: &Action) -> NewAction {
-    new_action(action, |arn| Reference::Existing(arn.to_owned()))
+fn new_action(action: &Action, reference: impl Fn(&str) -> Reference) -> NewAction {
+    let weighted = |groups: &Weights| Ok::<_, Infallible>(weighted(groups, reference));
+    let Ok(renamed) = action.rename(weighted);
+    renamed
 }
 
-fn new_action(action: &Action, reference: impl Fn(&str) -> Reference) -> NewAction {
-    match action {
-        Action::Forward(forward) => NewAction::Forward {
-            groups: forward
-                .groups
-                .iter()
-                .map(|(name, weight)| WeightedGroup { group: reference(name), weight: *weight })
-                .collect(),
-            stickiness: forward.stickiness,
-        },
-        Action::Redirect { protocol, host, port, path, query, status } => NewAction::Redirect {
-            protocol: protocol.clone(),
-            host: host.clone(),
-            port: port.clone(),
-            path: path.clone(),
-            query: query.clone(),
-            status: *status,
-        },
-        Action::FixedResponse { status, content_type, body } => NewAction::FixedResponse {
-            status: *status,
-            content_type: content_type.clone(),
-            body: body.clone(),
-        },
-        // elbws never makes such an action, and never sets one that it has only observed.
-        Action::Other(_) => NewAction::Forward { groups: Vec::new(), stickiness: None },
-    }
+fn weighted(groups: &Weights, reference: impl Fn(&str) -> Reference) -> Vec<WeightedGroup> {
+    let groups = groups.iter();
+    groups.map(|(name, weight)| WeightedGroup { group: reference(name), weight: *weight }).collect()
 }
 
 /// Returns the form in which a desired action is compared and shown.
@@ -131,12 +110,11 @@ pub(super) fn switch(scene: &Scene<'_>, current: &Action, desired: &Action) -> O
     if groups.is_empty() || current.groups.len() + missing.len() > GROUPS_AN_ACTION {
         return None;
     }
-    let prepared = match observed(&Action::Forward(current.clone())) {
-        NewAction::Forward { groups, stickiness } if !missing.is_empty() => {
-            Some(NewAction::Forward { groups: groups.into_iter().chain(missing).collect(), stickiness })
-        }
-        NewAction::Forward { .. } | NewAction::Redirect { .. } | NewAction::FixedResponse { .. } => None,
-    };
+    let prepared = (!missing.is_empty()).then(|| {
+        let standing = weighted(&current.groups, |arn| Reference::Existing(arn.to_owned()));
+        let groups = standing.into_iter().chain(missing).collect();
+        NewAction::Forward(Forward { groups, stickiness: current.stickiness })
+    });
     Some(Switch { prepared, groups })
 }
 

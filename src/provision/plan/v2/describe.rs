@@ -5,7 +5,7 @@ use std::fmt;
 use super::operation::{NewAction, NewLoadBalancer, NewRecord, NewTargetGroup, V2Operation};
 use crate::provision::plan::Reference;
 use crate::provision::plan::describe::{joined, plural};
-use crate::provision::resource::v2::{AddressType, Record, Target};
+use crate::provision::resource::v2::{AddressType, Forward, Record, Target};
 
 impl fmt::Display for V2Operation {
     #[allow(clippy::too_many_lines, reason = "one arm for each operation")]
@@ -118,7 +118,7 @@ fn name_in(arn: &str) -> &str {
 
 /// Says which groups get nothing and are only checked.
 fn weights(action: &NewAction) -> String {
-    let NewAction::Forward { groups, .. } = action else { return String::new() };
+    let NewAction::Forward(Forward { groups, .. }) = action else { return String::new() };
     let idle: Vec<String> =
         groups.iter().filter(|group| group.weight == 0).map(|group| name(&group.group)).collect();
     if idle.is_empty() { String::new() } else { format!(", with nothing for {}", joined(idle.iter())) }

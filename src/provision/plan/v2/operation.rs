@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::provision::plan::{Reference, TagChange};
 use crate::provision::resource::v2::{
-    AddressType, Condition, Family, HealthCheck, Protocol, Record, SubnetAddress, Target, TargetKind,
+    Action, AddressType, Condition, Family, HealthCheck, Protocol, Record, SubnetAddress, Target, TargetKind,
 };
 use crate::provision::resource::{ResourceKey, Scheme, Tags};
 
@@ -38,43 +38,8 @@ pub struct WeightedGroup {
     pub weight: u16,
 }
 
-/// What a listener or a rule is to do with a request: [`v2::Action`](crate::provision::resource::v2::Action) with
-/// target groups that may still have to be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NewAction {
-    /// It goes to a target of one of these groups.
-    Forward {
-        /// The groups, at least one.
-        groups: Vec<WeightedGroup>,
-        /// Seconds for which a client stays with its group; none where it does not.
-        stickiness: Option<u32>,
-    },
-    /// It is sent elsewhere; the parts are AWS's, `#{host}` included.
-    Redirect {
-        /// `HTTP`, `HTTPS` or `#{protocol}`.
-        protocol: String,
-        /// The host.
-        host: String,
-        /// The port.
-        port: String,
-        /// The path with its slash.
-        path: String,
-        /// The query.
-        query: String,
-        /// 301 or 302.
-        status: u16,
-    },
-    /// The load balancer answers by itself.
-    FixedResponse {
-        /// The status.
-        status: u16,
-        /// The media type of the body.
-        content_type: Option<String>,
-        /// The body.
-        body: Option<String>,
-    },
-}
+/// What a listener or a rule is to do with a request, with target groups that may still have to be made.
+pub type NewAction = Action<Vec<WeightedGroup>>;
 
 /// What `CreateListener` and `ModifyListener` set, all of it each time. What does not go with the protocol (a
 /// certificate and a policy with `HTTP`) is absent and must be absent from the call.

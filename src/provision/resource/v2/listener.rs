@@ -61,22 +61,25 @@ impl fmt::Display for Protocol {
     }
 }
 
+/// Weights, 0–999, by target group: its name in the spec where it is desired, its ARN where it is observed. A single
+/// group has the weight 1.
+pub type Weights = BTreeMap<String, u16>;
+
 /// Which target groups get a request, or a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Forward {
-    /// Weights, 0–999, by target group: its name in the spec where it is desired, its ARN where it is observed.
-    /// A single group has the weight 1.
-    pub groups: BTreeMap<String, u16>,
+pub struct Forward<G = Weights> {
+    /// The groups with their weights.
+    pub groups: G,
     /// Seconds for which a client stays with its group; none where it does not.
     pub stickiness: Option<u32>,
 }
 
-/// What is done with a request.
+/// What is done with a request, with the target groups named in one way or another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Action {
+pub enum Action<G = Weights> {
     /// It goes to a target.
-    Forward(Forward),
+    Forward(Forward<G>),
     /// It is sent elsewhere; every part is AWS's, `#{host}` included.
     Redirect {
         /// `HTTP`, `HTTPS` or `#{protocol}`.
@@ -103,6 +106,35 @@ pub enum Action {
     },
     /// Something that elbws never makes, such as an authentication; observed only.
     Other(String),
+}
+
+impl<G> Action<G> {
+    /// Returns the same action with its groups named in another way.
+    ///
+    /// # Errors
+    ///
+    /// That of `name`, where a group has no such name.
+    pub fn rename<H, E>(&self, name: impl FnOnce(&G) -> Result<H, E>) -> Result<Action<H>, E> {
+        Ok(match self {
+            Self::Forward(Forward { groups, stickiness }) => {
+                Action::Forward(Forward { groups: name(groups)?, stickiness: *stickiness })
+            }
+            Self::Redirect { protocol, host, port, path, query, status } => Action::Redirect {
+                protocol: protocol.clone(),
+                host: host.clone(),
+                port: port.clone(),
+                path: path.clone(),
+                query: query.clone(),
+                status: *status,
+            },
+            Self::FixedResponse { status, content_type, body } => Action::FixedResponse {
+                status: *status,
+                content_type: content_type.clone(),
+                body: body.clone(),
+            },
+            Self::Other(kind) => Action::Other(kind.clone()),
+        })
+    }
 }
 
 /// What a rule asks of a request. Every condition must hold, and one of its values suffices.

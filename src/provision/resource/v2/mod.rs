@@ -11,7 +11,9 @@ mod load_balancer;
 mod target_group;
 
 pub use dns::{DesiredRecord, Record, Zone, is_note, noted_zones};
-pub use listener::{Action, Condition, DesiredListener, DesiredRule, Forward, Listener, Protocol, Rule};
+pub use listener::{
+    Action, Condition, DesiredListener, DesiredRule, Forward, Listener, Protocol, Rule, Weights,
+};
 pub use load_balancer::{
     AddressType, DesiredLoadBalancer, Family, LoadBalancer, LoadBalancerState, SubnetAddress,
 };

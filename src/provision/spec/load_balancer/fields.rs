@@ -62,6 +62,9 @@ pub(super) const INGRESS: Field = Field::new(
     "The CIDR blocks that its own security group admits to the listeners.",
 );
 
+/// The same where visitors may have IPv6.
+pub(super) const INGRESS_OF_BOTH: Field = INGRESS.default("[0.0.0.0/0], with dualstack [0.0.0.0/0, ::/0]");
+
 pub(super) const DELETION_PROTECTION: Field = Field::new(
     "deletion_protection",
     Kind::Boolean,
@@ -72,8 +75,27 @@ pub(super) const DELETION_PROTECTION: Field = Field::new(
 pub(super) const LISTENER_PORT: Field =
     Field::new("port", PORT, "The port that visitors connect to.").required();
 
-/// Logs of the types that have a bucket and a prefix alone.
-pub(super) static LOGS: Object = Object {
+/// What a load balancer with target groups has there.
+pub(super) const HEALTH_CHECK_ELSEWHERE: Field =
+    Field::new("health_check", Kind::Elsewhere("a health check belongs to a target group"), "");
+pub(super) const CONNECTION_DRAINING_ELSEWHERE: Field = Field::new(
+    "connection_draining",
+    Kind::Elsewhere("a target group has this, as deregistration_delay"),
+    "",
+);
+
+/// What a listener of a load balancer with target groups leaves to these.
+pub(super) const INSTANCE_PORT_ELSEWHERE: Field =
+    Field::new("instance_port", Kind::Elsewhere("a target group has this, as port"), "");
+pub(super) const INSTANCE_PROTOCOL_ELSEWHERE: Field =
+    Field::new("instance_protocol", Kind::Elsewhere("a target group has this, as protocol"), "");
+
+/// Logs of the types that have a bucket and a prefix alone, with what is told of them.
+pub(super) const fn logs(name: &'static str, doc: &'static str) -> Field {
+    Field::new(name, Kind::Object(&LOGS), doc).default("none")
+}
+
+static LOGS: Object = Object {
     name: "logs",
     need: Need::Nothing,
     fields: &[

@@ -2,7 +2,8 @@
 
 use crate::provision::spec::hsts;
 use crate::provision::spec::load_balancer::fields::{
-    DELETION_PROTECTION, INGRESS, IP_ADDRESS_TYPE, LISTENER_PORT, LOGS, NAME, SCHEME,
+    CONNECTION_DRAINING_ELSEWHERE, DELETION_PROTECTION, HEALTH_CHECK_ELSEWHERE, INGRESS_OF_BOTH,
+    INSTANCE_PORT_ELSEWHERE, INSTANCE_PROTOCOL_ELSEWHERE, IP_ADDRESS_TYPE, LISTENER_PORT, NAME, SCHEME, logs,
 };
 use crate::provision::spec::load_balancer::{ssl_policy, target_group};
 use crate::provision::spec::shape::{Choice, Field, Kind, Need, Object};
@@ -37,7 +38,7 @@ pub(in crate::provision::spec::load_balancer) static APPLICATION: Object = Objec
         NAME,
         SCHEME,
         IP_ADDRESS_TYPE,
-        INGRESS.default("[0.0.0.0/0], with dualstack [0.0.0.0/0, ::/0]"),
+        INGRESS_OF_BOTH,
         Field::new(
             "idle_timeout",
             Kind::Duration { min: 1, max: 4000 },
@@ -81,8 +82,8 @@ pub(in crate::provision::spec::load_balancer) static APPLICATION: Object = Objec
         Field::new("cross_zone", Kind::Boolean, "An Application load balancer always does, so it can only be `true`.")
             .default("true"),
         DELETION_PROTECTION,
-        Field::new("access_logs", Kind::Object(&LOGS), "Access logs in S3.").default("none"),
-        Field::new("connection_logs", Kind::Object(&LOGS), "Connection logs in S3.").default("none"),
+        logs("access_logs", "Access logs in S3."),
+        logs("connection_logs", "Connection logs in S3."),
         Field::new(
             "listeners",
             Kind::List { of: &Kind::Object(&LISTENER), min: 1, max: 50 },
@@ -102,12 +103,8 @@ pub(in crate::provision::spec::load_balancer) static APPLICATION: Object = Objec
             ),
             "",
         ),
-        Field::new("health_check", Kind::Elsewhere("a health check belongs to a target group"), ""),
-        Field::new(
-            "connection_draining",
-            Kind::Elsewhere("a target group has this, as deregistration_delay"),
-            "",
-        ),
+        HEALTH_CHECK_ELSEWHERE,
+        CONNECTION_DRAINING_ELSEWHERE,
         Field::new("addresses", Kind::Elsewhere("only a network load balancer has addresses that stay"), ""),
     ],
 };
@@ -134,8 +131,8 @@ static LISTENER: Object = Object {
             "`Strict-Transport-Security`, added to answers; https only.",
         )
         .default("none"),
-        Field::new("instance_port", Kind::Elsewhere("a target group has this, as port"), ""),
-        Field::new("instance_protocol", Kind::Elsewhere("a target group has this, as protocol"), ""),
+        INSTANCE_PORT_ELSEWHERE,
+        INSTANCE_PROTOCOL_ELSEWHERE,
         Field::new(
             "target_group",
             Kind::Elsewhere("the target group of a listener stands in default_action: { forward: NAME }"),

@@ -2,7 +2,8 @@
 
 use super::grammar;
 use crate::provision::spec::load_balancer::fields::{
-    DELETION_PROTECTION, INGRESS, IP_ADDRESS_TYPE, LISTENER_PORT, LOGS, NAME, SCHEME,
+    CONNECTION_DRAINING_ELSEWHERE, DELETION_PROTECTION, HEALTH_CHECK_ELSEWHERE, INGRESS_OF_BOTH,
+    INSTANCE_PORT_ELSEWHERE, INSTANCE_PROTOCOL_ELSEWHERE, IP_ADDRESS_TYPE, LISTENER_PORT, NAME, SCHEME, logs,
 };
 use crate::provision::spec::load_balancer::{ssl_policy, target_group};
 use crate::provision::spec::shape::{Choice, Field, Kind, Need, Object};
@@ -37,7 +38,7 @@ pub(in crate::provision::spec::load_balancer) static NETWORK_LOAD_BALANCER: Obje
         NAME,
         SCHEME,
         IP_ADDRESS_TYPE,
-        INGRESS.default("[0.0.0.0/0], with dualstack [0.0.0.0/0, ::/0]"),
+        INGRESS_OF_BOTH,
         Field::new(
             "idle_timeout",
             Kind::Duration { min: 60, max: 6000 },
@@ -47,7 +48,7 @@ pub(in crate::provision::spec::load_balancer) static NETWORK_LOAD_BALANCER: Obje
         Field::new("cross_zone", Kind::Boolean, "Whether every node spreads over the targets of all zones.")
             .default("true"),
         DELETION_PROTECTION,
-        Field::new("access_logs", Kind::Object(&LOGS), "Access logs in S3, of tls listeners.").default("none"),
+        logs("access_logs", "Access logs in S3, of tls listeners."),
         Field::new(
             "addresses",
             Kind::List { of: &Kind::Object(&ADDRESS), min: 1, max: 20 },
@@ -68,12 +69,8 @@ pub(in crate::provision::spec::load_balancer) static NETWORK_LOAD_BALANCER: Obje
             "Who serves, by a name of your choice.",
         )
         .default("one, `default`"),
-        Field::new("health_check", Kind::Elsewhere("a health check belongs to a target group"), ""),
-        Field::new(
-            "connection_draining",
-            Kind::Elsewhere("a target group has this, as deregistration_delay"),
-            "",
-        ),
+        HEALTH_CHECK_ELSEWHERE,
+        CONNECTION_DRAINING_ELSEWHERE,
         Field::new(
             "connection_logs",
             Kind::Elsewhere("a network load balancer has access logs alone, of its tls listeners"),
@@ -122,8 +119,8 @@ static LISTENER: Object = Object {
             "How long a connection may be silent; tcp only.",
         )
         .default("the load balancer's"),
-        Field::new("instance_port", Kind::Elsewhere("a target group has this, as port"), ""),
-        Field::new("instance_protocol", Kind::Elsewhere("a target group has this, as protocol"), ""),
+        INSTANCE_PORT_ELSEWHERE,
+        INSTANCE_PROTOCOL_ELSEWHERE,
         Field::new("default_action", Kind::Elsewhere("actions are for application load balancers; write target_group"), ""),
         Field::new("rules", Kind::Elsewhere("rules are for application load balancers"), ""),
         Field::new("hsts", Kind::Elsewhere("a network load balancer adds no headers; the proxy can, with proxy.hsts"), ""),
