@@ -139,14 +139,16 @@ async fn serve(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure
 fn milestone(milestone: &Milestone<'_>) {
     match milestone {
         Milestone::LocalAws { endpoint } => report::message(&format!("✓ the local AWS serves on {endpoint}")),
-        Milestone::Instance { id, address } => report::message(&format!(
-            "✓ instance {id} at {address} runs ws-chat (ports 8000 and 9000)"
-        )),
+        Milestone::Instance { id, address } => {
+            report::message(&format!("✓ instance {id} at {address} runs ws-chat (ports 8000 and 9000)"))
+        }
         Milestone::Proxy { deployed: true } => {
             report::message("✓ elbws-proxy is deployed on it, by Systems Manager (ports 80 and 8081)");
         }
         Milestone::Proxy { deployed: false } => {
-            report::message("- elbws-proxy runs in this process: instances cannot be isolated on this machine");
+            report::message(
+                "- elbws-proxy runs in this process: instances cannot be isolated on this machine",
+            );
         }
         Milestone::Applied { spec, steps } => {
             report::message(&format!("✓ {spec} is applied: {steps} steps"));

@@ -84,7 +84,7 @@ pub(super) async fn build(
     client.set_health_check_interval(HURRY_MS).await?;
     let launched = account::run_instance(&client).await?;
     account::create_bucket(&client).await?;
-    let spec = recipe.spec(place)?;
+    let spec = recipe.spec(*place)?;
     let instance = instance.insert(Instance::start(launched.address, place.offset).await?);
     tell(Milestone::Instance { id: &launched.id, address: launched.address });
 

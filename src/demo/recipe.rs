@@ -36,7 +36,7 @@ impl Recipe {
     }
 
     /// The text that is applied: the proxy is deployed, and knows where this machine has https.
-    pub(super) fn text(self, place: &Place) -> String {
+    pub(super) fn text(self, place: Place) -> String {
         let proxy = format!(
             "{PROXY}  https_port: {}                  # where the load balancer's https is on this machine\n  \
              deploy: {{ via: ssm, bucket: {BUCKET} }}\n",
@@ -45,7 +45,7 @@ impl Recipe {
         self.text.replace(SPEC_DOMAIN, DOMAIN).replace(HSTS, "").replace(PROXY, &proxy)
     }
 
-    pub(super) fn spec(self, place: &Place) -> Result<Spec, SpecErrors> {
+    pub(super) fn spec(self, place: Place) -> Result<Spec, SpecErrors> {
         spec::parse(self.name, &self.text(place), Path::new(""))
     }
 }
@@ -64,10 +64,10 @@ mod tests {
             (LoadBalancerType::Network, Accept::V2),
         ] {
             let recipe = Recipe::of(kind);
-            let text = recipe.text(&place);
+            let text = recipe.text(place);
             assert!(recipe.text.contains(SPEC_DOMAIN) && !text.contains(SPEC_DOMAIN), "{kind}");
             assert!(!text.contains("hsts"), "{kind}");
-            let proxy = recipe.spec(&place).unwrap().proxy.unwrap();
+            let proxy = recipe.spec(place).unwrap().proxy.unwrap();
             assert_eq!(proxy.accept, accept, "{kind}");
             assert_eq!(proxy.https_port, Some(8443), "{kind}");
             assert_eq!(proxy.deploy, Deploy::Ssm { bucket: BUCKET.to_owned() }, "{kind}");

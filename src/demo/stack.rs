@@ -99,7 +99,7 @@ pub async fn start(
     let recipe = Recipe::of(options.kind);
     let directory = tempfile::Builder::new().prefix("elbws-demo-").tempdir().map_err(DemoError::Directory)?;
     let spec = directory.path().join(SPEC_FILE);
-    std::fs::write(&spec, recipe.text(&place)).map_err(DemoError::Directory)?;
+    std::fs::write(&spec, recipe.text(place)).map_err(DemoError::Directory)?;
     let bound = local::bind(Config {
         port_offset: options.port_offset,
         state_dir: Some(directory.path().to_owned()),

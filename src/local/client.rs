@@ -164,8 +164,7 @@ impl Client {
 
     /// Makes a bucket of S3.
     pub async fn create_bucket(&self, region: &str, name: &str) -> Result<(), CallError> {
-        let request =
-            Request::put(format!("/{name}")).header(header::AUTHORIZATION, scope(region, "s3"));
+        let request = Request::put(format!("/{name}")).header(header::AUTHORIZATION, scope(region, "s3"));
         self.call(request, String::new(), "CreateBucket").await.map(drop)
     }
 

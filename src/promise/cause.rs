@@ -119,9 +119,9 @@ impl Circumstances {
             HTTP2_GROUP => self.other_version,
             _ => false,
         };
-        let (first, rest): (Vec<_>, Vec<_>) = all.into_iter().filter(possible).partition(certain);
+        let (first, others): (Vec<_>, Vec<_>) = all.into_iter().filter(possible).partition(certain);
         let mut causes: Vec<Cause> = self.rules().into_iter().collect();
-        causes.extend(first.into_iter().chain(rest).map(cause));
+        causes.extend(first.into_iter().chain(others).map(cause));
         if causes.is_empty() {
             causes.push(APPLICATION.into());
         }

@@ -131,8 +131,6 @@ pub(crate) const ELB: Query = Query { scope: "elasticloadbalancing", version: "2
 pub(crate) const ELBV2: Query = Query { scope: "elasticloadbalancing", version: "2015-12-01" };
 pub(crate) const EC2: Query = Query { scope: "ec2", version: "2016-11-15" };
 
-pub(crate) const AUTO_SCALING: Query = Query { scope: "autoscaling", version: "2011-01-01" };
-
 /// An Authorization header with that credential scope; nobody checks the signature.
 pub(crate) fn signed(region: &str, service: &str) -> String {
     format!(

@@ -15,7 +15,7 @@ use elbws::provision::resource::{Observed, Stack};
 use elbws::provision::spec;
 use tokio::runtime::Runtime;
 
-use crate::client::{AUTO_SCALING, EC2, ELB, ELBV2, Server, signed};
+use crate::client::{EC2, ELB, ELBV2, Server, signed};
 
 pub(crate) const REGION: &str = "us-east-1";
 
@@ -83,7 +83,13 @@ impl Account {
     }
 
     pub(crate) fn auto_scaling(&self, form: &str) -> String {
-        let response = self.server.query(&self.region, AUTO_SCALING, form);
+        let authorization = signed(&self.region, "autoscaling");
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/x-www-form-urlencoded; charset=utf-8"),
+        ];
+        let body = format!("{form}&Version=2011-01-01");
+        let response = self.server.send("POST", "/", &headers, &body).unwrap();
         assert_eq!(response.status, 200, "{form}: {}", response.body);
         response.body
     }

@@ -24,14 +24,14 @@ impl Host {
 pub(crate) async fn follow(account: Arc<Account>, agents: Agents) {
     let mut changes = account.changes();
     loop {
-        let instances = instances(&account);
+        // Each is looked up anew: what is done to one takes a while, in which others are launched.
         for id in agents.running() {
-            if instances.get(&id).is_none_or(Option::is_none) {
+            if instances(&account).get(&id).is_none_or(Option::is_none) {
                 agents.stop(&id).await;
             }
         }
         for id in agents.known() {
-            match instances.get(&id) {
+            match instances(&account).get(&id) {
                 None => agents.terminate(&id).await,
                 // One that cannot be started says so when it is sent something.
                 Some(Some(host)) => drop(agents.start(host).await),

@@ -26,7 +26,7 @@ pub(super) struct V2 {
 struct Group {
     /// Its name in the spec, or in AWS where it has none there.
     name: String,
-    group: TargetGroup,
+    seen: TargetGroup,
     health: Vec<TargetHealth>,
 }
 
@@ -40,7 +40,7 @@ impl V2 {
         let mut found = Vec::new();
         for group in groups.iter().filter(|group| group.load_balancers.contains(&balancer.arn)) {
             let health = target_health(clients, group).await?;
-            found.push(Group { name: name(group), group: group.clone(), health });
+            found.push(Group { name: name(group), seen: group.clone(), health });
         }
         Ok(Self { balancer, desired: desired.target_groups.keys().cloned().collect(), groups: found })
     }
@@ -56,7 +56,7 @@ impl V2 {
     /// Whether any of the groups gets a PROXY header.
     pub(super) fn sends_header(&self, groups: &BTreeSet<String>) -> bool {
         let mut groups = self.named(groups);
-        groups.any(|found| found.group.attributes.get(PROXY_PROTOCOL).is_some_and(|value| value == "true"))
+        groups.any(|found| found.seen.attributes.get(PROXY_PROTOCOL).is_some_and(|value| value == "true"))
     }
 
     /// Whether any target of the groups gets connections.
@@ -75,8 +75,8 @@ impl V2 {
             })
             .flatten()
             .collect();
-        let used = self.groups.iter().filter(|found| arns.contains(&found.group.arn));
-        used.filter_map(|found| found.group.protocol_version.as_deref()).find(|version| *version != HTTP1)
+        let used = self.groups.iter().filter(|found| arns.contains(&found.seen.arn));
+        used.filter_map(|found| found.seen.protocol_version.as_deref()).find(|version| *version != HTTP1)
     }
 
     /// How the targets of each group of the spec stand.

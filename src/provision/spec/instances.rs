@@ -17,6 +17,7 @@ pub struct Instances {
     /// Running instances with all of these tags; empty when the spec selects by id alone.
     pub tags: BTreeMap<String, String>,
     /// The Auto Scaling group that is attached: its instances serve, now and later.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_scaling_group: Option<String>,
     /// Whether the load balancer is admitted to the instance ports on the instances' security group.
     pub manage_security_group: bool,

@@ -263,7 +263,11 @@ pub(super) fn plan(
             gate: gate(&found.instance),
             timeout: desired.timeout,
         };
-        let mut after = vec![made(&program_key), After::EveryMade(Kind::Target)];
+        let mut after = vec![
+            made(&program_key),
+            After::EveryMade(Kind::Target),
+            After::EveryMade(Kind::AutoScalingGroup),
+        ];
         if let Some(lane) = lanes.get_mut(number % width) {
             after.extend(lane.replace(key.clone()).iter().map(made));
         }
