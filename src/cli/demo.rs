@@ -140,7 +140,7 @@ fn milestone(milestone: &Milestone<'_>) {
     match milestone {
         Milestone::LocalAws { endpoint } => report::message(&format!("✓ the local AWS serves on {endpoint}")),
         Milestone::Instance { id, address } => {
-            report::message(&format!("✓ instance {id} at {address} runs ws-chat (ports 8000 and 9000)"))
+            report::message(&format!("✓ instance {id} at {address} runs ws-chat (ports 8000 and 9000)"));
         }
         Milestone::Proxy { deployed: true } => {
             report::message("✓ elbws-proxy is deployed on it, by Systems Manager (ports 80 and 8081)");

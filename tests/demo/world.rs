@@ -280,7 +280,7 @@ impl World {
         tokio::time::timeout(PATIENCE, states).await.expect("instances change their state in time");
     }
 
-    /// Calls an operation of ELBv2, and returns the answer.
+    /// Calls an operation of `ELBv2`, and returns the answer.
     pub(crate) async fn elbv2(&self, form: &str) -> String {
         self.call("POST", "/", "elasticloadbalancing", &format!("{form}&Version=2015-12-01")).await
     }
