@@ -314,7 +314,7 @@ fn without_metadata_service(
     if options.local {
         loader
             .region(region.or_else(Region::from_static(LOCAL_REGION)))
-            .credentials_provider(Credentials::from_keys("test", "test", None))
+            .credentials_provider(Credentials::from_keys("local", "local", None))
     } else {
         loader.region(region).credentials_provider(
             CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
