@@ -43,8 +43,13 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// The pause after a failed accept (no file descriptors left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How often a state directory's lock is asked for, and the pause between.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
 /// The folder of a state directory that holds access logs, by bucket.
 const ACCESS_LOGS: &str = "access-logs";
+
 /// The folder of a state directory that holds the instances' files.
 const INSTANCES: &str = "instances";
 
@@ -117,7 +122,7 @@ pub async fn bind(config: Config) -> Result<Bound, ServerError> {
     let port = config.port;
     let (store, state) = match &config.state_dir {
         Some(directory) => {
-            let (store, state) = Store::open(directory)?;
+            let (store, state) = open_store(directory).await?;
             (Some(store), state)
         }
         None => (None, State::default()),
@@ -156,6 +161,18 @@ pub async fn bind(config: Config) -> Result<Bound, ServerError> {
     }
     let access_logs = config.state_dir.map(|directory| directory.join(ACCESS_LOGS));
     Ok(Bound { listener, address, account, authority, access_logs, messages: config.messages, agents })
+}
+
+/// Opens the state directory. A child that this process has just started holds its lock until it has become another
+/// program, so a lock is asked for again for a moment.
+async fn open_store(directory: &Path) -> Result<(Store, State), StoreError> {
+    for _ in 0..LOCK_TRIES {
+        match Store::open(directory) {
+            Err(StoreError::Locked { .. }) => tokio::time::sleep(LOCK_PAUSE).await,
+            opened => return opened,
+        }
+    }
+    Store::open(directory)
 }
 
 impl Bound {

@@ -50,7 +50,10 @@ async fn one(world: &World, form: &str, name: &str) -> String {
 async fn listener(world: &World, port: u16) -> String {
     let balancer = one(world, "Action=DescribeLoadBalancers", "LoadBalancerArn").await;
     let answer = world.elbv2(&format!("Action=DescribeListeners&LoadBalancerArn={balancer}")).await;
-    let found = answer.split("<member>").find(|part| part.contains(&format!("<Port>{port}</Port>")));
+    // A redirect has a port as well.
+    let is_it =
+        |part: &&str| part.starts_with("<ListenerArn>") && part.contains(&format!("<Port>{port}</Port>"));
+    let found = answer.split("<member>").find(is_it);
     let found = found.unwrap_or_else(|| panic!("{answer}"));
     texts(found, "ListenerArn")[0].to_owned()
 }

@@ -130,14 +130,14 @@ fn people_read_listeners_rules_and_why_a_target_is_unhealthy() {
 listeners
   80    http  redirect 301 to https://#{host}:443/#{path}?#{query}
   443   https → web  ELBSecurityPolicy-TLS13-1-2-2021-06
-10    path /ws/* and host a.example.com or b.example.com: → web (10), ws (90)
+    10    path /ws/* and host a.example.com or b.example.com: → web (10), ws (90)
 
 target groups
   web  http 80, checked by http on 8081 /healthz
-i-1:80  healthy
-i-2:80  unhealthy  the health check was not answered in time
+    i-1:80  healthy
+    i-2:80  unhealthy  the health check was not answered in time
   ws  http 80, checked by http on 8081 /healthz
-none is registered
+    none is registered
 "
     );
 }
