@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 
 /// The types of load balancers.
 pub(crate) const KINDS: [&str; 3] = ["classic", "application", "network"];
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A demo that runs until it is stopped or dropped.
 pub(crate) struct Running {
@@ -53,7 +53,7 @@ impl Running {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("ready within a minute");
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("ready in time");
         let line = line.unwrap().expect("a line when it is ready");
         Self { child, line: serde_json::from_str(&line).unwrap() }
     }

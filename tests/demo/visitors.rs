@@ -67,7 +67,7 @@ async fn a_port_that_is_taken_is_told() {
         let _taken = TcpListener::bind(("127.0.0.1", 443 + offset)).await.unwrap();
         let mut command = elbws();
         let run = command.args(["demo", "--type", kind, "--port-offset", &offset.to_string()]).output();
-        let output = tokio::time::timeout(Duration::from_mins(1), run).await.expect("ended").unwrap();
+        let output = tokio::time::timeout(Duration::from_mins(3), run).await.expect("ended").unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{kind}: {error}");
         let told =
@@ -84,7 +84,7 @@ async fn chat(demo: &Running, name: &str, check: &str, script: &str, url: &str, 
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
     let given = [line[url].as_str().unwrap(), line["ca"].as_str().unwrap()];
     let run = command.arg(script).args(given).args(arguments).kill_on_drop(true).output();
-    let output = tokio::time::timeout(Duration::from_mins(2), run).await.expect("chatted in time").unwrap();
+    let output = tokio::time::timeout(Duration::from_mins(6), run).await.expect("chatted in time").unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name}: {errors}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "chatted\n", "{name}: {errors}");
