@@ -109,9 +109,12 @@ pub(super) fn right(diagnosis: &Diagnosis, name: Name) -> Vec<String> {
 
 /// Finds the id of the security group that the stack's load balancer has.
 pub(super) fn group_of(world: &World, name: &str) -> String {
-    let body = world
-        .account
-        .ec2(&format!("Action=DescribeSecurityGroups&Filter.1.Name=group-name&Filter.1.Value.1={name}"));
+    // Every VPC has a group called default, and their order is that of their random ids.
+    let vpc = world.fill("${vpc}");
+    let body = world.account.ec2(&format!(
+        "Action=DescribeSecurityGroups&Filter.1.Name=group-name&Filter.1.Value.1={name}\
+         &Filter.2.Name=vpc-id&Filter.2.Value.1={vpc}"
+    ));
     crate::account::between(&body, "<groupId>", "<").to_owned()
 }
 
