@@ -127,6 +127,7 @@ fn what_is_allowed_is_what_the_source_calls() {
                 health: String::new(),
                 status: None,
             },
+            listen: BTreeSet::new(),
             max_unavailable: 1,
             timeout: 600,
         }),

@@ -301,6 +301,7 @@ fn subnet_from(found: ApiSubnet) -> Subnet {
     Subnet {
         id: found.subnet_id.unwrap_or_default(),
         vpc: found.vpc_id.unwrap_or_default(),
+        block: found.cidr_block.unwrap_or_default(),
         zone: found.availability_zone.unwrap_or_default(),
         is_default: found.default_for_az.unwrap_or_default(),
         maps_public_address: found.map_public_ip_on_launch.unwrap_or_default(),

@@ -18,14 +18,23 @@ pub(crate) struct Pace {
     pub(crate) first: Duration,
     /// The longest pause.
     pub(crate) longest: Duration,
+    /// How long nothing must be heard of a former state before it is over everywhere.
+    pub(crate) quiet: Duration,
 }
 
 impl Pace {
     /// For AWS itself, which takes seconds to settle.
-    pub(crate) const AWS: Self = Self { first: Duration::from_secs(1), longest: Duration::from_secs(10) };
+    pub(crate) const AWS: Self = Self {
+        first: Duration::from_secs(1),
+        longest: Duration::from_secs(10),
+        quiet: Duration::from_secs(30),
+    };
     /// For an AWS on this machine, which settles at once.
-    pub(crate) const LOCAL: Self =
-        Self { first: Duration::from_millis(100), longest: Duration::from_secs(10) };
+    pub(crate) const LOCAL: Self = Self {
+        first: Duration::from_millis(100),
+        longest: Duration::from_secs(10),
+        quiet: Duration::from_secs(2),
+    };
 }
 
 /// Repeat while AWS answers with `code`, for at most `patience`.
@@ -118,6 +127,11 @@ impl<'a> Patience<'a> {
         self.pace.first
     }
 
+    /// Returns how long nothing must be heard of a former state before it is over everywhere.
+    pub(crate) fn quiet(&self) -> Duration {
+        self.pace.quiet
+    }
+
     /// Says whether a cancellation has ended a wait.
     pub(crate) fn was_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
@@ -186,7 +200,8 @@ mod tests {
     }
 
     /// A thousandth of [`Pace::AWS`].
-    const PACE: Pace = Pace { first: Duration::from_millis(1), longest: Duration::from_millis(10) };
+    const PACE: Pace =
+        Pace { first: Duration::from_millis(1), longest: Duration::from_millis(10), quiet: Duration::ZERO };
 
     /// Fails `failures` times with `error`, then succeeds; gives the result, the calls and the time passed.
     async fn run(

@@ -1,9 +1,13 @@
 //! Systems Manager: which instances it manages, and commands that it runs on them.
 
+use std::time::Duration;
+
 use aws_sdk_ssm::error::SdkError;
 use aws_sdk_ssm::types::{CommandInvocation, CommandInvocationStatus, InstanceInformationStringFilter};
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use futures_util::future::try_join_all;
+use tokio::time::{Instant, sleep};
 
 use super::{AwsError, Clients, Failure, Service, error};
 
@@ -13,6 +17,8 @@ pub(crate) const NO_INVOCATION: &str = "InvocationDoesNotExist";
 const AT_ONCE: usize = 50;
 /// Seconds in which an agent must take the command up.
 const DELIVERED_WITHIN: i32 = 120;
+/// How long answers are waited for beyond a script's own time.
+const ANSWERED_WITHIN: Duration = Duration::from_mins(3);
 const DOCUMENT: &str = "AWS-RunShellScript";
 
 /// An instance whose agent has registered.
@@ -131,6 +137,29 @@ pub(crate) async fn send(
         commands.push(id.ok_or_else(|| malformed(OPERATION, "the answer names no command".to_owned()))?);
     }
     Ok(commands)
+}
+
+/// Runs a script on instances, and gives up on those that do not answer: what it returns of them may be missing, or still
+/// running.
+pub(crate) async fn run(
+    clients: &Clients,
+    instances: &[&str],
+    script: Script<'_>,
+) -> Result<Vec<Invocation>, AwsError> {
+    let limit = ANSWERED_WITHIN + Duration::from_secs(script.seconds.into());
+    let commands = send(clients, instances, script).await?;
+    let start = Instant::now();
+    let mut pause = clients.pace().first;
+    loop {
+        let reads = commands.iter().map(|command| invocations(clients, command));
+        let answers: Vec<Invocation> = try_join_all(reads).await?.into_iter().flatten().collect();
+        let ended = answers.iter().filter(|answer| answer.state != InvocationState::Running).count();
+        if ended >= instances.len() || start.elapsed() > limit {
+            return Ok(answers);
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(clients.pace().longest);
+    }
 }
 
 /// Reads how a command goes on every instance that shows already; of what it wrote, the beginning.

@@ -81,6 +81,7 @@ fn proxy(proxy: &Proxy) -> Option<DesiredProxy> {
             bucket: bucket.clone(),
             programs: BTreeMap::new(),
             installation: install::installation(proxy),
+            listen: proxy.listen.iter().map(|bind| bind.port).collect(),
             max_unavailable: 1,
             timeout: HEALTHY_WITHIN,
         }),

@@ -191,6 +191,24 @@ pub enum ExecuteError {
         /// What is said of it.
         targets: Vec<Unhealthy>,
     },
+    /// A proxy does not serve with the PROXY header and without it.
+    #[error("the proxy on {instance} cannot do without the PROXY header: {why}")]
+    NotOptional {
+        /// The instance.
+        instance: String,
+        /// What it says instead.
+        why: String,
+    },
+    /// Connections still begin as they did before the load balancer was switched.
+    #[error("after {seconds} s connections to {instance} {why}")]
+    NotSwitched {
+        /// The instance.
+        instance: String,
+        /// How long it was waited for.
+        seconds: u64,
+        /// How they begin.
+        why: String,
+    },
     /// No script can be made for an instance.
     #[error("{instance} cannot be told where the program is")]
     Program {
@@ -331,6 +349,15 @@ impl ExecuteError {
             Self::NotHealthy { .. } => Some(
                 "check the health check's target and the security groups, then run it again: an instance that runs the \
                  proxy already is left alone"
+                    .to_owned(),
+            ),
+            Self::NotOptional { .. } => Some(
+                "nothing was switched: see `elbws status`, and whether the clocks of the instance and of this machine agree, \
+                 then run it again"
+                    .to_owned(),
+            ),
+            Self::NotSwitched { .. } => Some(
+                "visitors are served as long as the header is optional, for an hour at most: run it again within that time"
                     .to_owned(),
             ),
             Self::NothingRegistered { .. } => {

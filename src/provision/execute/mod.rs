@@ -4,6 +4,7 @@
 mod attachment;
 mod certificate;
 mod failure;
+mod header;
 mod in_service;
 mod load_balancer;
 mod operation;

@@ -1,6 +1,7 @@
 //! The proxy onto the instances: the program into the bucket, the script onto an instance, and the load balancer's
 //! word on it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::failure::{Aftermath, ExecuteError, Unhealthy};
+use super::header::{Awaited, from_now};
 use super::in_service::{HEALTHY, IN_SERVICE};
 use super::operation::Run;
 use crate::provision::aws::s3::Place;
@@ -34,9 +36,28 @@ impl Run<'_> {
             ProxyOperation::UploadProgram { program, bucket, .. } => {
                 self.upload_program(program, bucket).await
             }
-            ProxyOperation::Install { instance, bucket, sha256, installation, gate, timeout } => {
-                self.install_proxy(instance, bucket, sha256, installation).await?;
+            ProxyOperation::Install {
+                instance,
+                bucket,
+                sha256,
+                installation,
+                optional_for,
+                gate,
+                timeout,
+            } => {
+                let installation = match optional_for {
+                    Some(seconds) => Cow::Owned(installation.until(&from_now(*seconds))),
+                    None => Cow::Borrowed(installation),
+                };
+                self.install_proxy(instance, bucket, sha256, &installation).await?;
                 self.await_gate(instance, gate, Duration::from_secs((*timeout).into())).await
+            }
+            ProxyOperation::ConfirmOptional { instances, status, accept } => {
+                self.confirm_optional(instances, status, accept).await
+            }
+            ProxyOperation::AwaitHeader { instances, status, begins, ceases, timeout } => {
+                let awaited = Awaited { status, begins: *begins, ceases: *ceases };
+                self.await_header(instances, awaited, Duration::from_secs((*timeout).into())).await
             }
         }
     }

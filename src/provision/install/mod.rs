@@ -9,6 +9,6 @@ pub use super::resource::object_key;
 pub use elf::{ElfError, architecture_of};
 pub use proxy_config::proxy_config;
 pub use script::{
-    MAX_USER_DATA, Program, ProgramError, install_script, installation, script_of, stop_seconds, unit,
-    user_data,
+    MAX_USER_DATA, Program, ProgramError, install_script, installation, script_of, status_script,
+    stop_seconds, unit, user_data,
 };

@@ -7,6 +7,7 @@ use crate::provision::resource::{Installation, object_key};
 use crate::provision::spec::proxy::{Bind, Proxy};
 
 const SCRIPT: &str = include_str!("install.sh");
+const STATUS: &str = include_str!("status.sh");
 const UNIT: &str = include_str!("../../../packaging/elbws-proxy.service");
 /// The line of the unit that depends on `drain`.
 const STOP: &str = "TimeoutStopSec=330s";
@@ -89,6 +90,12 @@ pub fn script_of(installation: &Installation, program: &Program) -> String {
         .replace("@HEALTH@", &installation.health)
         .replace("@UNIT@", &installation.unit)
         .replace("@CONFIG@", &installation.config)
+}
+
+/// Returns the script that asks the proxy at `status` what it says of the PROXY header.
+#[must_use]
+pub fn status_script(status: &str) -> String {
+    STATUS.replace("@STATUS@", status)
 }
 
 /// Returns what is installed beside the program.

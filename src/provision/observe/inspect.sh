@@ -10,6 +10,7 @@ say unit "$(hash_of "/etc/systemd/system/$name.service")"
 if [ -r "$config" ]; then
     say fixed "$(grep -E '^(listen|health|metrics|workers|access_log|access_log_format): ' "$config" | sha256sum | cut -d ' ' -f 1)"
     say accept "$(sed -n 's/^accept: //p' "$config")"
+    say optional "$(sed -n 's/^header_optional_until: //p' "$config")"
 fi
 pid=$(systemctl show --property=MainPID --value "$name" 2>/dev/null)
 if [ "${pid:-0}" -gt 0 ]; then

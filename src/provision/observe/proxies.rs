@@ -1,10 +1,8 @@
 //! What the instances have of the proxy: a script that Systems Manager runs on all of them at once says it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use tokio::time::{Instant, sleep};
 
 use super::super::aws::s3::Place;
 use super::super::aws::ssm::{self, Invocation, InvocationState, Script};
@@ -17,8 +15,6 @@ use super::super::resource::{
 const INSPECT: &str = include_str!("inspect.sh");
 /// Seconds until the script is killed: it hashes a file and asks the proxy for its state.
 const SECONDS: u32 = 60;
-/// How long the answers are waited for: a command must be taken up in two minutes.
-const ANSWERED_WITHIN: Duration = Duration::from_mins(4);
 
 /// What there is of a stack's proxy.
 #[derive(Debug, Default)]
@@ -101,19 +97,7 @@ async fn ask(
     let status = desired.installation.status.as_deref().unwrap_or_default();
     let text = INSPECT.replace("@STATUS@", status);
     let script = Script { text: &text, comment: "elbws: what is there of elbws-proxy", seconds: SECONDS };
-    let commands = ssm::send(clients, instances, script).await?;
-    let start = Instant::now();
-    let mut pause = clients.pace().first;
-    loop {
-        let reads = commands.iter().map(|command| ssm::invocations(clients, command));
-        let answers: Vec<Invocation> = try_join_all(reads).await?.into_iter().flatten().collect();
-        let ended = answers.iter().filter(|answer| answer.state != InvocationState::Running).count();
-        if ended >= instances.len() || start.elapsed() > ANSWERED_WITHIN {
-            return Ok(answers);
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(clients.pace().longest);
-    }
+    ssm::run(clients, instances, script).await
 }
 
 fn management(answer: &Invocation) -> Management {
@@ -140,6 +124,7 @@ fn installed(output: &str) -> Installed {
         unit: value("unit"),
         fixed: value("fixed"),
         accept: value("accept"),
+        optional_until: value("optional"),
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::Header;
 use super::proxy::Lack;
-use crate::provision::resource::{Architecture, LoadBalancerType, SubnetSelector, Tags, VpcSelector};
+use crate::provision::resource::{
+    Architecture, LoadBalancerType, ResourceKey, SubnetSelector, Tags, VpcSelector,
+};
 
 /// Why a stack cannot be planned against what was observed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -198,6 +201,20 @@ pub enum PlanError {
         /// The programs that there are.
         found: Vec<(Architecture, PathBuf)>,
     },
+    /// The PROXY header is to be switched, and the proxies do not tell what they see.
+    #[error("proxy.metrics: the proxies cannot tell when {from} has become {to}")]
+    SwitchUnseen {
+        /// What connections begin with.
+        from: Header,
+        /// What they are to begin with.
+        to: Header,
+    },
+    /// The proxies alone cannot be changed, as what the load balancer sends changes with them.
+    #[error("the proxies are to expect another PROXY header, and {by} still sends the former one")]
+    SwitchedByApply {
+        /// What switches it.
+        by: ResourceKey,
+    },
     /// The load balancer is not there yet.
     #[error("load balancer {name} does not exist in {region}")]
     NotBuilt {
@@ -282,6 +299,12 @@ impl PlanError {
             ),
             Self::NoProgram { architecture: None, .. } => {
                 "choose instances of x86_64 or arm64".into()
+            }
+            Self::SwitchUnseen { .. } => {
+                "give metrics a port, 127.0.0.1:9145 for example: the switch is checked by the proxies' own counters".into()
+            }
+            Self::SwitchedByApply { .. } => {
+                "run `elbws apply`, which switches both in steps, with nobody turned away".into()
             }
             Self::NotBuilt { .. } => "build it with `elbws apply`, which installs the proxy, too".into(),
             Self::NotOwned { owner: Some(owner), .. } => {

@@ -4,14 +4,28 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::provision::resource::{DesiredBalancer, LoadBalancer, LoadBalancerType, Observed, Policy, v2};
 
 /// What begins a connection to an instance port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Header {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Header {
+    /// No PROXY header.
     None,
+    /// One of version 1, as Classic load balancers send.
     V1,
+    /// One of version 2, as Network load balancers send.
     V2,
+}
+
+impl Header {
+    /// Reads what a target group's attributes ask for.
+    pub(super) fn of_attributes(attributes: &BTreeMap<String, String>) -> Self {
+        let value = attributes.get("proxy_protocol_v2.enabled");
+        if value.is_some_and(|value| value.eq_ignore_ascii_case("true")) { Self::V2 } else { Self::None }
+    }
 }
 
 impl fmt::Display for Header {
@@ -31,7 +45,7 @@ pub(super) struct Headers(BTreeMap<u16, Header>);
 impl Headers {
     pub(super) fn desired(balancer: &DesiredBalancer) -> Self {
         let of_group = |group: &v2::DesiredTargetGroup| {
-            let header = of_attributes(&group.attributes);
+            let header = Header::of_attributes(&group.attributes);
             group.target_ports().into_iter().map(move |port| (port, header))
         };
         Self(match balancer {
@@ -59,11 +73,16 @@ impl Headers {
         let groups = observed.target_groups.iter();
         let used = groups.filter(|group| group.load_balancers.contains(&balancer.arn));
         let of_group = |group: &v2::TargetGroup| {
-            let header = of_attributes(&group.attributes);
+            let header = Header::of_attributes(&group.attributes);
             let ports: Vec<u16> = group.targets.iter().map(|target| target.port).collect();
             ports.into_iter().map(move |port| (port, header))
         };
         Self(used.flat_map(of_group).collect())
+    }
+
+    /// Returns what an instance port gets; none where nothing leads there.
+    pub(super) fn of(&self, port: u16) -> Option<Header> {
+        self.0.get(&port).copied()
     }
 
     /// Says where these, of the load balancer that is desired, are not those of a `former` one, called `name`.
@@ -84,9 +103,4 @@ impl Headers {
              health checks may not show that what listens there cannot serve both: {advice}"
         ))
     }
-}
-
-fn of_attributes(attributes: &BTreeMap<String, String>) -> Header {
-    let value = attributes.get("proxy_protocol_v2.enabled");
-    if value.is_some_and(|value| value.eq_ignore_ascii_case("true")) { Header::V2 } else { Header::None }
 }

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use failure::PlanError;
 pub use fields::KNOWN_AFTER_APPLY;
+pub use header::Header;
 pub use operation::{
     AttachmentPoint, IamName, NewListener, NewRule, NewRuleSource, Operation, Reference, TagChange,
 };
@@ -36,6 +37,7 @@ use self::certificate::Certificates;
 use self::former::Former;
 use self::order::Draft;
 use self::placement::Placement;
+use self::proxy::Switch;
 use super::resource::{
     DesiredBalancer, Kind, LoadBalancerType, Observed, ResourceKey, Stack, Tags, v2 as resource_v2,
 };
@@ -185,6 +187,8 @@ struct Surroundings<'a> {
     placement: Placement<'a>,
     certificates: Certificates,
     security_group: Reference,
+    /// The PROXY header of ports that the stack's proxies serve, where it is turned on or off.
+    switch: Option<Switch>,
 }
 
 impl Surroundings<'_> {
@@ -214,7 +218,8 @@ pub fn plan(stack: &Stack, observed: &Observed, choices: impl Into<Choices>) -> 
     }
     v2::record::check(stack, stack.load_balancer.scheme(), observed, choices.adoption, &mut errors);
     former::check(&formers, &mut errors);
-    proxy::check(stack, observed, &placement, &mut errors);
+    let switch = Switch::find(stack, observed, &placement);
+    proxy::check(stack, observed, (&placement, switch.as_ref()), &mut errors);
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -225,7 +230,7 @@ pub fn plan(stack: &Stack, observed: &Observed, choices: impl Into<Choices>) -> 
     let kept: BTreeSet<&String> =
         formers.iter().filter(|former| former.stays()).flat_map(Former::security_groups).collect();
     security_group::plan_admissions(stack, observed, &placement, &security_group, &kept, &mut draft);
-    let around = Surroundings { stack, observed, placement, certificates, security_group };
+    let around = Surroundings { stack, observed, placement, certificates, security_group, switch };
     let name = stack.load_balancer.name();
     let target_groups = match &stack.load_balancer {
         DesiredBalancer::Classic(desired) => {
@@ -242,7 +247,14 @@ pub fn plan(stack: &Stack, observed: &Observed, choices: impl Into<Choices>) -> 
     let listening: BTreeSet<&String> =
         formers.iter().filter(|former| former.stays()).flat_map(Former::certificates).collect();
     certificate::plan_deletions(&stack.name, observed, &around.certificates, &listening, &mut draft);
-    proxy::plan(stack, observed, &around.placement, &target_groups, &mut draft);
+    let site = proxy::Site {
+        stack,
+        observed,
+        placement: &around.placement,
+        switch: around.switch.as_ref(),
+        target_groups: &target_groups,
+    };
+    proxy::plan(&site, &mut draft);
     let targets = around.placement.running().map(str::to_owned).collect();
     Ok(Plan { targets, target_groups, ..draft.finish(stack, observed) })
 }
@@ -262,6 +274,13 @@ pub fn deploy(
         return Err(vec![PlanError::NotBuilt { name: name.to_owned(), region: observed.region.clone() }]);
     }
     let mut plan = plan(stack, observed, choices)?;
+    let turned = plan.steps.iter().find_map(|step| match &step.operation {
+        Operation::Proxy(ProxyOperation::ConfirmOptional { .. }) => step.resources.first(),
+        _ => None,
+    });
+    if let Some(turned) = turned {
+        return Err(vec![PlanError::SwitchedByApply { by: turned.clone() }]);
+    }
     let is_ours = |key: &ResourceKey| matches!(key.kind, Kind::Program | Kind::Proxy);
     let all = plan.changes.len();
     plan.changes.retain(|change| is_ours(&change.resource));

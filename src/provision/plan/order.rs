@@ -85,6 +85,12 @@ impl DraftStep {
         Self { marks, ..self }
     }
 
+    /// Says that its resources exist afterwards, and that parts of them are still to come.
+    pub(super) fn creates(self) -> Self {
+        let marks = self.resources.iter().cloned().map(Mark::Created).collect();
+        Self { marks, ..self }
+    }
+
     /// Says that its resources are gone afterwards.
     pub(super) fn removes(self) -> Self {
         let marks = self.resources.iter().cloned().map(Mark::Gone).collect();

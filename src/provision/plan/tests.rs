@@ -77,6 +77,7 @@ pub(super) fn subnet(id: &str, zone: &str) -> Subnet {
     Subnet {
         id: id.into(),
         vpc: "vpc-1".into(),
+        block: if id == "subnet-a" { "172.31.0.0/20" } else { "172.31.16.0/20" }.into(),
         zone: zone.into(),
         is_default: true,
         maps_public_address: true,

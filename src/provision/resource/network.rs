@@ -22,6 +22,9 @@ pub struct Subnet {
     pub id: String,
     /// The VPC that it is part of.
     pub vpc: String,
+    /// Its block of IPv4 addresses, `172.31.0.0/20`.
+    #[serde(default)]
+    pub block: String,
     /// Its availability zone's name, `us-east-1a`.
     pub zone: String,
     /// Whether it is the default subnet of its zone.

@@ -1,6 +1,6 @@
 //! The proxy on the instances: its program, configuration and unit, as they are to be and as an instance has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -10,6 +10,11 @@ use sha2::{Digest as _, Sha256};
 /// The lines of a configuration that a running proxy cannot take up: a change of one is a restart.
 const FIXED: &[&str] =
     &["listen: ", "health: ", "metrics: ", "workers: ", "access_log: ", "access_log_format: "];
+
+/// The lines of a configuration that are others while the load balancer is switched.
+const SWITCHED: &[&str] = &["accept: ", "trusted: "];
+/// Stands for a time that is known only when the configuration is installed.
+const UNTIL: &str = "@UNTIL@";
 
 /// What a program is made for, and what an instance is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -99,6 +104,35 @@ impl Installation {
     pub fn accept(&self) -> &str {
         self.config.lines().find_map(|line| line.strip_prefix("accept: ")).unwrap_or("v1")
     }
+
+    /// Returns the same with a configuration by which a connection from `trusted` may begin with the PROXY header that
+    /// `accept` names or without one, until a time that [`Self::until`] gives. What the configuration trusts by
+    /// itself stays.
+    #[must_use]
+    pub fn with_optional_header(&self, accept: &str, trusted: &BTreeSet<String>) -> Self {
+        let switched = |line: &&str| SWITCHED.iter().any(|field| line.starts_with(field));
+        let own = self.config.lines().find(|line| line.starts_with("trusted: "));
+        let trusted = own.map_or_else(
+            || {
+                let quoted: Vec<String> = trusted.iter().map(|block| format!("\"{block}\"")).collect();
+                format!("trusted: [{}]", quoted.join(", "))
+            },
+            str::to_owned,
+        );
+        // At the beginning: what follows `routes:` may be read as one of them.
+        let mut config = format!("accept: {accept}\n{trusted}\nheader_optional_until: {UNTIL}\n");
+        for line in self.config.lines().filter(|line| !switched(line)) {
+            config.push_str(line);
+            config.push('\n');
+        }
+        Self { config, ..self.clone() }
+    }
+
+    /// Returns the same with `time`, in RFC 3339, as the end of the time in which the header is optional.
+    #[must_use]
+    pub fn until(&self, time: &str) -> Self {
+        Self { config: self.config.replacen(UNTIL, time, 1), ..self.clone() }
+    }
 }
 
 /// The proxy that is desired on every instance.
@@ -110,6 +144,9 @@ pub struct DesiredProxy {
     pub programs: BTreeMap<Architecture, ProgramFile>,
     /// What is installed beside it.
     pub installation: Installation,
+    /// The ports that it serves visitors on.
+    #[serde(default)]
+    pub listen: BTreeSet<u16>,
     /// How many instances are changed at the same time, at least one.
     pub max_unavailable: u16,
     /// Seconds that the load balancer is given to find an instance healthy again.
@@ -152,6 +189,9 @@ pub struct Installed {
     pub fixed: Option<String>,
     /// The PROXY header that the configuration asks of connections.
     pub accept: Option<String>,
+    /// Until when the configuration lets connections begin without it.
+    #[serde(default)]
+    pub optional_until: Option<String>,
 }
 
 /// The proxy on one instance as it was observed.
@@ -180,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_some_lines_are_fixed() {
+    fn some_lines_are_fixed_and_some_are_switched() {
         let installation = |config: &str| Installation {
             config: config.to_owned(),
             unit: String::new(),
@@ -193,6 +233,15 @@ mod tests {
         assert_eq!(one.fixed_sha256(), two.fixed_sha256());
         assert_ne!(two.fixed_sha256(), three.fixed_sha256());
         assert_eq!((one.accept(), two.accept()), ("v1", "off"));
+        assert_eq!(
+            one.with_optional_header("v2", &BTreeSet::from(["10.0.0.0/8".to_owned()])).until("now").config,
+            "accept: v2\ntrusted: [\"10.0.0.0/8\"]\nheader_optional_until: now\nlisten: [80]\nroutes:\n  - { path: / }\n"
+        );
+        let own = installation("accept: off\ntrusted: [\"10.1.0.0/16\"]\nlisten: [80]\n");
+        assert_eq!(
+            own.with_optional_header("v1", &BTreeSet::from(["10.0.0.0/8".to_owned()])).config,
+            "accept: v1\ntrusted: [\"10.1.0.0/16\"]\nheader_optional_until: @UNTIL@\nlisten: [80]\n"
+        );
         // printf 'listen: [80]\n' | sha256sum
         assert_eq!(one.fixed_sha256(), "de94e397facc364eab9b9ac360505ecd73cbcd4ab284f1fa8f8de287781ef305");
     }

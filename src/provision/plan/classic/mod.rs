@@ -16,9 +16,20 @@ use super::order::Draft;
 use super::v2::AliasTarget;
 use super::v2::record::{self, Destination};
 use crate::provision::resource::v2::AddressType;
-use crate::provision::resource::{DesiredLoadBalancer, LoadBalancer};
+use crate::provision::resource::{DesiredLoadBalancer, LoadBalancer, Observed};
 
 pub(super) use load_balancer::plan_deletion;
+pub(super) use scene::backend_key;
+
+/// Returns the load balancer of the desired name, if it stays.
+pub(super) fn kept<'a>(
+    desired: &DesiredLoadBalancer,
+    observed: &'a Observed,
+    vpc: &str,
+) -> Option<&'a LoadBalancer> {
+    let found = observed.load_balancer(&desired.name)?;
+    (!load_balancer::requires_replacement(desired, vpc, found)).then_some(found)
+}
 
 /// Plans the load balancer and all that is part of it; `found` is the one of its name.
 pub(super) fn plan(

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::scene::{Scene, backend_key, listener_key, policy_key};
 use crate::provision::plan::fields::{changed, field};
 use crate::provision::plan::order::{After, Draft, DraftStep, created, made};
+use crate::provision::plan::proxy::either_key;
 use crate::provision::plan::{Action, Disruption, Operation};
 use crate::provision::resource::{Kind, LoadBalancer, Policy, PolicyKind};
 
@@ -109,15 +110,20 @@ fn set_backend(scene: &Scene<'_>, port: u16, wanted: bool, draft: &mut Draft) {
             .map(|(port, _)| created(&listener_key(*port))),
     );
     let before = scene.current.and_then(|balancer| balancer.backend_policies.get(&port));
+    let switch = scene.around.switch.as_ref().filter(|switch| switch.is_by(&backend_key(port)));
     let (action, disruption) = match before {
         Some(_) if policies.is_empty() => (Action::Delete, Disruption::NewConnections),
         Some(_) => (Action::Update, Disruption::NewConnections),
         None if scene.current.is_some() => (Action::Create, Disruption::NewConnections),
         None => (scene.making(|old| old.backend_policies.contains_key(&port)), Disruption::None),
     };
+    let disruption = if switch.is_some() { Disruption::None } else { disruption };
     let change =
         draft.change(action, &backend_key(port), vec![field("policies", before, &policies)], disruption);
-    if disruption == Disruption::NewConnections && !is_swept(scene, port) {
+    if let Some(switch) = switch {
+        change.reason = Some(switch.steps());
+        after.push(made(&either_key()));
+    } else if disruption == Disruption::NewConnections && !is_swept(scene, port) {
         change.reason = Some(format!(
             "from this call on, what listens on port {port} of the instances must {} a PROXY header",
             if wanted { "expect" } else { "no longer expect" }

@@ -84,6 +84,6 @@ pub(super) fn policy_key(name: &str) -> ResourceKey {
 }
 
 /// Returns the key of the set of policies on an instance port.
-pub(super) fn backend_key(port: u16) -> ResourceKey {
+pub(in crate::provision::plan) fn backend_key(port: u16) -> ResourceKey {
     ResourceKey::new(Kind::BackendPolicies, port)
 }

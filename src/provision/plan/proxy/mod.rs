@@ -1,22 +1,23 @@
 //! The proxy on the instances in the planner: who gets it, in which order, and what stands in the way.
 
 mod operation;
+mod rollout;
+mod switch;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 pub use operation::{Gate, ProxyOperation};
+pub(super) use rollout::{Site, plan};
+pub(super) use switch::{Switch, either_key};
 
 use super::fields::field;
-use super::order::{After, Draft, DraftStep, made};
 use super::placement::Placement;
-use super::{Action, Disruption, FieldChange, Operation, PlanError};
-use crate::provision::resource::v2::Target;
+use super::{FieldChange, PlanError};
 use crate::provision::resource::{
-    Architecture, DesiredBalancer, DesiredProxy, Installed, Instance, InstanceState, Kind, Management,
-    Observed, ProgramFile, ResourceKey, Stack, object_key, sha256_of,
+    DesiredProxy, Installed, Instance, Kind, Management, Observed, ProgramFile, ResourceKey, Stack, sha256_of,
 };
 
 /// Why Systems Manager cannot run anything on an instance.
@@ -167,10 +168,13 @@ fn proxy_key(instance: &str) -> ResourceKey {
 pub(super) fn check(
     stack: &Stack,
     observed: &Observed,
-    placement: &Placement<'_>,
+    (placement, switch): (&Placement<'_>, Option<&Switch>),
     errors: &mut Vec<PlanError>,
 ) {
     let Some(desired) = &stack.proxy else { return };
+    if let Some(switch) = switch {
+        switch.check(desired, errors);
+    }
     let mut without: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for found in proxy_states(stack, observed) {
         let Some(instance) = placement.instances.get(found.instance.as_str()) else { continue };
@@ -189,109 +193,4 @@ pub(super) fn check(
         let found = desired.programs.iter().map(|(made_for, program)| (*made_for, program.path.clone()));
         errors.push(PlanError::NoProgram { architecture, instances, found: found.collect() });
     }
-}
-
-/// Plans what is to be installed: the programs first, then instance after instance. `target_groups` says which group
-/// each of them serves in the end.
-pub(super) fn plan(
-    stack: &Stack,
-    observed: &Observed,
-    placement: &Placement<'_>,
-    target_groups: &BTreeMap<String, BTreeSet<Target>>,
-    draft: &mut Draft,
-) {
-    let Some(desired) = &stack.proxy else { return };
-    for instance in placement.instances.values().filter(|found| found.state != InstanceState::Running) {
-        let state = serde_json::to_value(instance.state).unwrap_or_default();
-        draft.warn(format!(
-            "instance {} is {}: the proxy is not installed on it; run `elbws deploy` once it runs",
-            instance.id,
-            state.as_str().unwrap_or_default()
-        ));
-    }
-    let gate = |instance: &str| match &stack.load_balancer {
-        DesiredBalancer::Classic(balancer) => Gate::Classic { load_balancer: balancer.name.clone() },
-        DesiredBalancer::V2(_) => {
-            let serving = target_groups
-                .iter()
-                .filter(|(_, targets)| targets.iter().any(|target| target.id == instance));
-            Gate::TargetGroups { names: serving.map(|(name, _)| name.clone()).collect() }
-        }
-    };
-    let mut lanes: Vec<Option<ResourceKey>> = vec![None; usize::from(desired.max_unavailable.max(1))];
-    let width = lanes.len();
-    let mut number = 0;
-    for found in proxy_states(stack, observed) {
-        let Some(instance) = placement.instances.get(found.instance.as_str()) else { continue };
-        let Some((made_for, program)) =
-            instance.architecture.and_then(|made_for| desired.programs.get_key_value(&made_for))
-        else {
-            continue;
-        };
-        let installed = found.installed.unwrap_or_default();
-        let action = match found.state {
-            ProxyState::AsDesired => continue,
-            ProxyState::Missing | ProxyState::Unmanaged(_) => Action::Create,
-            ProxyState::Differs(_) => Action::Update,
-        };
-        let key = proxy_key(&found.instance);
-        let restarted = installed.running.is_some()
-            && installed.fixed.as_deref() != Some(desired.installation.fixed_sha256().as_str());
-        let disruption = if restarted { Disruption::DropsConnections } else { Disruption::None };
-        let mut fields = differences(desired, Some(program), &installed);
-        if action == Action::Create {
-            fields.retain(|field| field.path != "state");
-        }
-        let change = draft.change(action, &key, fields, disruption);
-        if restarted {
-            change.reason = Some(
-                "a change of listen, health, metrics, workers or access_log restarts it: its WebSockets are given the \
-                 time of drain"
-                    .to_owned(),
-            );
-        }
-        let program_key = ResourceKey::new(Kind::Program, made_for);
-        if installed.program.as_ref() != Some(&program.sha256) && !observed.programs.contains(&program.sha256)
-        {
-            upload(desired, &program_key, (*made_for, program), draft);
-        }
-        let operation = ProxyOperation::Install {
-            instance: found.instance.clone(),
-            bucket: desired.bucket.clone(),
-            sha256: program.sha256.clone(),
-            installation: desired.installation.clone(),
-            gate: gate(&found.instance),
-            timeout: desired.timeout,
-        };
-        let mut after = vec![
-            made(&program_key),
-            After::EveryMade(Kind::Target),
-            After::EveryMade(Kind::AutoScalingGroup),
-        ];
-        if let Some(lane) = lanes.get_mut(number % width) {
-            after.extend(lane.replace(key.clone()).iter().map(made));
-        }
-        number += 1;
-        draft.step(DraftStep::new(Operation::Proxy(operation), &key).makes().after(after));
-    }
-}
-
-fn upload(
-    desired: &DesiredProxy,
-    key: &ResourceKey,
-    (architecture, program): (Architecture, &ProgramFile),
-    draft: &mut Draft,
-) {
-    if draft.has_change(key) {
-        return;
-    }
-    let object = format!("s3://{}/{}", desired.bucket, object_key(&program.sha256));
-    let fields = vec![field("file", (), &program.path), field("object", (), object)];
-    draft.change(Action::Create, key, fields, Disruption::None);
-    let operation = ProxyOperation::UploadProgram {
-        architecture,
-        program: program.clone(),
-        bucket: desired.bucket.clone(),
-    };
-    draft.step(DraftStep::new(Operation::Proxy(operation), key).makes());
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::Header;
 use crate::provision::resource::{Architecture, Installation, ProgramFile};
 
 /// A step about the proxy on the instances. It may be repeated, as every other.
@@ -35,9 +36,36 @@ pub enum ProxyOperation {
         sha256: String,
         /// What is installed beside it.
         installation: Installation,
+        /// For how many seconds from then on the PROXY header is optional, where the configuration says that it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        optional_for: Option<u32>,
         /// Who has to find the instance healthy afterwards.
         gate: Gate,
         /// Seconds that it is given for that.
+        timeout: u32,
+    },
+    /// SSM `SendCommand` of a script that asks every proxy for its state: each must serve connections with the PROXY
+    /// header and without it, for long enough to switch the load balancer.
+    ConfirmOptional {
+        /// The instances' ids.
+        instances: BTreeSet<String>,
+        /// Where a proxy tells its state, as the instance itself reaches it.
+        status: String,
+        /// The header that it must read, `v1` or `v2`.
+        accept: String,
+    },
+    /// The same script until every proxy has seen a connection that began with `begins`, and for a while none that
+    /// began with `ceases`. One that nobody visits is not waited for long.
+    AwaitHeader {
+        /// The instances' ids.
+        instances: BTreeSet<String>,
+        /// Where a proxy tells its state, as the instance itself reaches it.
+        status: String,
+        /// What connections begin with now.
+        begins: Header,
+        /// What they began with before.
+        ceases: Header,
+        /// Seconds that it may take.
         timeout: u32,
     },
 }
@@ -64,7 +92,16 @@ impl fmt::Display for ProxyOperation {
             Self::UploadProgram { program, bucket, .. } => {
                 write!(f, "upload {} to {bucket}", program.path.display())
             }
-            Self::Install { instance, .. } => write!(f, "install the proxy on {instance}"),
+            Self::Install { instance, optional_for: None, .. } => {
+                write!(f, "install the proxy on {instance}")
+            }
+            Self::Install { instance, optional_for: Some(_), .. } => {
+                write!(f, "install the proxy on {instance}, with the PROXY header optional")
+            }
+            Self::ConfirmOptional { .. } => {
+                f.write_str("ask the proxies whether they serve with the PROXY header and without it")
+            }
+            Self::AwaitHeader { begins, .. } => write!(f, "see connections with {begins} on the instances"),
         }
     }
 }

@@ -21,6 +21,7 @@ pub use operation::{
 };
 
 use self::record::Destination;
+pub(super) use self::scene::group_key;
 use self::scene::{Scene, switch_key};
 use super::former::Former;
 use super::order::{After, Draft, DraftStep, created, made};

@@ -104,7 +104,7 @@ pub(super) fn listener_key(port: u16) -> ResourceKey {
 }
 
 /// Returns the key of a target group by its name in the spec.
-pub(super) fn group_key(group: &str) -> ResourceKey {
+pub(in crate::provision::plan) fn group_key(group: &str) -> ResourceKey {
     ResourceKey::new(Kind::TargetGroup, group)
 }
 

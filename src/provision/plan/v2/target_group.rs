@@ -13,6 +13,7 @@ use crate::provision::plan::attachment::{self, Point};
 use crate::provision::plan::fields::{changed, field};
 use crate::provision::plan::order::{After, Draft, DraftStep, created, gone, made};
 use crate::provision::plan::placement::Placement;
+use crate::provision::plan::proxy::either_key;
 use crate::provision::plan::security_group::prefixed;
 use crate::provision::plan::{Action, AttachmentPoint, Disruption, Operation, Reference};
 use crate::provision::resource::v2::{
@@ -187,9 +188,13 @@ fn plan_attributes(
         return;
     }
     let header = found.set.get("proxy_protocol_v2.enabled").cloned();
+    let switch = scene.around.switch.as_ref().filter(|switch| switch.is_by(&key));
     if group.current.is_some() {
-        let change = draft.change(Action::Update, &key, found.fields, found.disruption);
-        if let Some(header) = header {
+        let disruption = if switch.is_some() { Disruption::None } else { found.disruption };
+        let change = draft.change(Action::Update, &key, found.fields, disruption);
+        if let Some(switch) = switch {
+            change.reason = Some(switch.steps());
+        } else if let Some(header) = header {
             change.reason = Some(format!(
                 "from this call on, what listens on port {} of the targets must {} a PROXY header",
                 desired.port,
@@ -203,7 +208,8 @@ fn plan_attributes(
     }
     let operation =
         V2Operation::ModifyTargetGroupAttributes { group: group.reference.clone(), attributes: found.set };
-    draft.step(DraftStep::new(Operation::V2(operation), &key).completes(&key).after([created(&key)]));
+    let step = DraftStep::new(Operation::V2(operation), &key).completes(&key);
+    draft.step(step.after([created(&key)]).after(switch.map(|_| made(&either_key()))));
 }
 
 /// Returns the Auto Scaling group that is attached to a target group.

@@ -201,7 +201,7 @@ fn applied(stack: &Stack) -> Observed {
             attributes: group.attributes.clone(),
             targets: targets.clone(),
             healthy: targets,
-            tags: owned(&scene::group_key(word)),
+            tags: owned(&group_key(word)),
         }
     });
     Observed {

@@ -1,11 +1,16 @@
 //! What is planned for the proxy on the instances.
 
+mod switch;
+
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::super::tests::{applied, stack};
-use super::super::{Adoption, Plan, deploy, plan};
+use super::super::{Action, Adoption, Disruption, Operation, Plan, deploy, plan};
 use super::*;
-use crate::provision::resource::{Installation, ObservedProxy, Tags};
+use crate::provision::resource::{
+    Architecture, Installation, InstanceState, ObservedProxy, ProgramFile, Tags,
+};
 
 const PROGRAM: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -21,6 +26,7 @@ fn with_proxy(max_unavailable: u16) -> Stack {
                 health: "http://127.0.0.1:8081/healthz".to_owned(),
                 status: None,
             },
+            listen: BTreeSet::from([80]),
             max_unavailable,
             timeout: 600,
         }),
@@ -39,6 +45,7 @@ fn installed(stack: &Stack) -> Installed {
         unit: Some(sha256_of(&installation.unit)),
         fixed: Some(installation.fixed_sha256()),
         accept: Some("v1".to_owned()),
+        optional_until: None,
     }
 }
 
