@@ -4,11 +4,9 @@ use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use crate::running::{KINDS, PATIENCE, elbws, free_offset};
+use crate::running::{KINDS, PATIENCE, elbws, free_offset, interrupt};
 
 /// What the demo says on its way, and for how many milliseconds it goes on before it is interrupted.
 const MOMENTS: [(&str, u64); 7] = [
@@ -41,7 +39,7 @@ async fn interrupt_after(kind: &str, said: &str, pause: Duration) {
     }
     // Somewhere in what follows: the next milestone is some milliseconds away.
     tokio::time::sleep(pause).await;
-    kill(Pid::from_raw(child.id().unwrap().try_into().unwrap()), Signal::SIGINT).unwrap();
+    interrupt(&child);
     let status = tokio::time::timeout(PATIENCE, child.wait()).await.expect("it ends").unwrap();
     let mut rest = String::new();
     lines.into_inner().read_to_string(&mut rest).await.unwrap();

@@ -45,6 +45,12 @@ pub(crate) fn free_offset() -> u16 {
         .expect("an offset whose ports are free")
 }
 
+/// Does to it what Ctrl-C does.
+pub(crate) fn interrupt(child: &Child) {
+    let pid = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+}
+
 impl Running {
     pub(crate) async fn start(kind: &str) -> Self {
         let mut child = elbws()
@@ -78,8 +84,7 @@ impl Running {
 
     /// Ends it as Ctrl-C does, and checks that nothing is left of it.
     pub(crate) async fn stop(mut self) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap());
-        kill(pid, Signal::SIGINT).unwrap();
+        interrupt(&self.child);
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("ended").unwrap();
         assert_eq!(status.code(), Some(130));
         let ca = Path::new(self.line["ca"].as_str().unwrap());

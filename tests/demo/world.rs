@@ -1,30 +1,26 @@
 //! A local AWS with instances that really serve, on which `elbws` applies and probes specs.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
-use std::sync::Arc;
-use std::time::Duration;
 
 use elbws::demo::chat::Chat;
 use elbws::local::Config;
 use elbws::local::client::Client;
 use elbws::proxy;
 use elbws::proxy::serve::{Listeners, Proxy};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+pub(crate) use crate::account::Instance;
+use crate::account::{REGION, ask, connector, launch, listener, signed, text};
 use crate::running::{PATIENCE, elbws, free_offset};
-
-const REGION: &str = "us-east-1";
 
 /// The local AWS.
 pub(crate) struct World {
@@ -33,12 +29,6 @@ pub(crate) struct World {
     endpoint: String,
     directory: tempfile::TempDir,
     server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
-}
-
-/// An instance, with or without something on it.
-pub(crate) struct Instance {
-    pub(crate) id: String,
-    pub(crate) address: Ipv4Addr,
 }
 
 /// What runs on an instance until it is dropped.
@@ -66,11 +56,6 @@ impl Software {
             proxy.ended().await;
         }
     }
-}
-
-fn text<'a>(xml: &'a str, name: &str) -> &'a str {
-    let (_, rest) = xml.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name} in {xml}"));
-    rest.split_once("</").unwrap().0
 }
 
 impl World {
@@ -105,21 +90,10 @@ impl World {
         server.await.unwrap();
     }
 
-    /// Asks the local AWS something that its client does not, and returns status and body.
+    /// Asks Route 53.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let address = self.endpoint.trim_start_matches("http://");
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: text/xml\r\n\
-             Authorization: AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/route53/aws4_request, \
-             SignedHeaders=host, Signature=0\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        let headers = format!("{}Content-Type: text/xml\r\n", signed("route53"));
+        ask(&self.endpoint, &format!("{method} {path}"), &headers, body).await
     }
 
     /// Creates a hosted zone and returns its id.
@@ -135,15 +109,7 @@ impl World {
 
     /// Launches an instance that specs find by its tag, at an address that no other test has.
     pub(crate) async fn launch(&self, last: u8) -> Instance {
-        let [high, low] = self.offset.to_be_bytes();
-        let address = Ipv4Addr::new(127, 64, high ^ low, last);
-        let form = format!(
-            "Action=RunInstances&ImageId=ami-0123456789abcdef0&InstanceType=t3.micro&MinCount=1&MaxCount=1\
-             &PrivateIpAddress={address}&TagSpecification.1.ResourceType=instance\
-             &TagSpecification.1.Tag.1.Key=App&TagSpecification.1.Tag.1.Value=ws-chat"
-        );
-        let answer = self.client.ec2(REGION, &form).await.unwrap();
-        Instance { id: text(&answer, "instanceId").to_owned(), address }
+        launch(&self.client, self.offset, last, "").await
     }
 
     /// An instance's port on this machine.
@@ -230,33 +196,14 @@ impl World {
 
     /// Connects to an https listener of the load balancer as a visitor does who trusts its authority.
     pub(crate) async fn tls(&self, port: u16) -> TlsStream<TcpStream> {
-        let pem = self.client.authority().await.unwrap();
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let stream = TcpStream::connect(self.listener(port).await).await.unwrap();
         let name = ServerName::try_from("chat.localhost").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+        connector(&self.client).await.connect(name, stream).await.unwrap()
     }
 
     /// Where a listener of the load balancer is.
     pub(crate) async fn listener(&self, port: u16) -> SocketAddr {
-        let found = async {
-            loop {
-                let balancers = self.client.load_balancers().await.unwrap();
-                let mut listeners = balancers.iter().flat_map(|balancer| &balancer.listeners);
-                if let Some(listener) = listeners.find(|listener| listener.port == port) {
-                    return listener.address;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, found).await.expect("the listener opens")
+        listener(&self.client, port).await
     }
 
     /// Waits until so many instances are in service.
@@ -309,20 +256,9 @@ impl World {
 
     /// Calls a service with a credential scope of its own; no signature is checked.
     async fn call(&self, method: &str, path: &str, service: &str, body: &str) -> String {
-        let authority = self.endpoint.strip_prefix("http://").unwrap();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\
-             Authorization: AWS4-HMAC-SHA256 Credential=local/20260101/{REGION}/{service}/aws4_request, \
-             SignedHeaders=host, Signature=0\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let mut stream = TcpStream::connect(authority).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let succeeded = answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.1 201 ");
-        assert!(succeeded, "{body}: {answer}");
+        let headers = format!("{}Content-Type: application/x-www-form-urlencoded\r\n", signed(service));
+        let (status, answer) = ask(&self.endpoint, &format!("{method} {path}"), &headers, body).await;
+        assert!([200, 201].contains(&status), "{body}: {answer}");
         answer
     }
 

@@ -1,0 +1,16 @@
+//! The proxy onto instances that run scripts for real: the binaries `elbws local` and `elbws`, and visitors meanwhile.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "a skipped test says so")]
+
+#[allow(dead_code, reason = "the demo's tests use all of it")]
+#[path = "../demo/account.rs"]
+mod account;
+mod application;
+mod from_nothing;
+mod load;
+mod programs;
+mod rolling;
+#[allow(dead_code, reason = "the demo's tests use all of it")]
+#[path = "../demo/running.rs"]
+mod running;
+mod world;
