@@ -13,4 +13,5 @@ mod rolling;
 #[allow(dead_code, reason = "the demo's tests use all of it")]
 #[path = "../demo/running.rs"]
 mod running;
+mod switching;
 mod world;

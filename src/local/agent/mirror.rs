@@ -16,8 +16,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::running::{Link, inside_address};
+use super::running::Link;
 use super::{Host, Terms, ports};
+use crate::local::state::ec2::inside_address;
 use crate::proxy::stream::Transport as _;
 use crate::proxy::tunnel::{Registry, Relay};
 

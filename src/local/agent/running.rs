@@ -21,6 +21,7 @@ use super::message::{Order, Plan, Report};
 use super::mirror::Mirror;
 use super::script::Script;
 use super::{Host, Terms, Unmanaged};
+use crate::local::state::ec2::inside_address;
 
 /// How long an instance may take to come up on a machine that is busy.
 const START: Duration = Duration::from_mins(1);
@@ -287,10 +288,4 @@ async fn last_words(words: Option<ChildStderr>) -> String {
         "" => "it ended before it was up".to_owned(),
         text => text.to_owned(),
     }
-}
-
-/// The address of a network that ends as one of this machine's does.
-pub(super) fn inside_address(network: Ipv4Net, address: Ipv4Addr) -> Ipv4Addr {
-    let end = u32::from(address) & 0xffff & u32::from(network.hostmask());
-    Ipv4Addr::from(u32::from(network.network()) | end)
 }

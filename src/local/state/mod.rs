@@ -16,6 +16,7 @@ pub(crate) mod store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
@@ -118,9 +119,18 @@ impl State {
             .or_else(|| iam().map(|certificate| &certificate.key_pair))
     }
 
-    /// An address in 127.65.0.0/16 that no load balancer has. The search begins at a place that follows from the
-    /// DNS name, so that several servers on one machine seldom want the same.
-    pub(crate) fn free_address(&self, dns_name: &str) -> Ipv4Addr {
+    /// An address in 127.65.0.0/16 that no load balancer has, and that instances see in one of the load balancer's
+    /// subnets. The search begins at a place that follows from the DNS name, so that several servers on one machine
+    /// seldom want the same.
+    pub(crate) fn free_address<'a>(
+        &self,
+        region: &str,
+        subnets: impl Iterator<Item = &'a str>,
+        dns_name: &str,
+    ) -> Ipv4Addr {
+        let region = self.regions.get(region);
+        let blocks: Vec<(Ipv4Net, Ipv4Net)> =
+            subnets.filter_map(|subnet| region?.ec2.blocks_of(subnet)).collect();
         let taken: BTreeSet<Ipv4Addr> = self
             .regions
             .values()
@@ -137,7 +147,10 @@ impl State {
         });
         // 0.0 and 255.255 look like a network's own and its broadcast address.
         let mut usable = addresses.filter(|address| !matches!(address.octets(), [.., 0, 0] | [.., 255, 255]));
-        usable.find(|address| !taken.contains(address)).unwrap_or(Ipv4Addr::LOCALHOST)
+        let is_inside = |address: Ipv4Addr| {
+            blocks.iter().any(|(vpc, subnet)| subnet.contains(&ec2::inside_address(*vpc, address)))
+        };
+        usable.find(|address| !taken.contains(address) && is_inside(*address)).unwrap_or(Ipv4Addr::LOCALHOST)
     }
 
     /// When the certificate of that ARN was imported or uploaded: in the region's ACM, or in IAM.
@@ -146,5 +159,26 @@ impl State {
         let iam = || self.iam.server_certificates.values().find(|certificate| certificate.arn == arn);
         acm.map(|certificate| certificate.created_at)
             .or_else(|| iam().map(|certificate| certificate.uploaded_at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_balancer_is_seen_in_one_of_its_subnets() {
+        let mut state = State::default();
+        state.region_mut("us-east-1");
+        let ec2 = &state.regions["us-east-1"].ec2;
+        assert!(ec2.subnets.len() > 1);
+        for (id, subnet) in &ec2.subnets {
+            let found =
+                state.free_address("us-east-1", [id.as_str()].into_iter(), "chat-1.us-east-1.elb.localhost");
+            assert_eq!(found.octets()[..2], [127, 65]);
+            let vpc: Ipv4Net = ec2.vpcs[&subnet.vpc_id].cidr.parse().unwrap();
+            let block: Ipv4Net = subnet.cidr.parse().unwrap();
+            assert!(block.contains(&ec2::inside_address(vpc, found)), "{found} is not in {block}");
+        }
     }
 }

@@ -86,7 +86,8 @@ impl Wanted {
             Scheme::Internal => "internal-",
         };
         let dns_name = format!("{prefix}{name}-{}.{}.elb.localhost", context.ids.digits(), context.region);
-        let address = context.state.free_address(&dns_name);
+        let subnets = self.placement.subnets.iter().map(String::as_str);
+        let address = context.state.free_address(context.region, subnets, &dns_name);
         let first_port = self.listeners.values().next().map_or(80, |listener| listener.instance_port);
         let mut load_balancer = LoadBalancer {
             name: name.to_owned(),

@@ -137,6 +137,8 @@ impl Wanted {
             Scheme::Internal => "internal-",
         };
         let dns_name = format!("{prefix}{name}-{}.{}.elb.localhost", context.ids.digits(), context.region);
+        let subnets = self.placement.subnets.iter().map(|subnet| subnet.subnet_id.as_str());
+        let address = context.state.free_address(context.region, subnets, &dns_name);
         LoadBalancer {
             arn: format!(
                 "arn:aws:elasticloadbalancing:{}:{ACCOUNT_ID}:loadbalancer/{}/{name}/{}",
@@ -146,7 +148,7 @@ impl Wanted {
             ),
             name: name.to_owned(),
             kind: self.kind,
-            address: context.state.free_address(&dns_name),
+            address,
             dns_name,
             scheme: self.scheme,
             ip_address_type: self.ip_address_type,

@@ -9,12 +9,15 @@ mod security_group;
 
 use std::collections::BTreeMap;
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use defaults::zone_id;
 pub(crate) use instance::{Instance, InstanceState, Launch, ProfileAssociation};
 pub(crate) use launch_template::{LaunchTemplate, LaunchTemplateVersion};
-pub(crate) use network::{Address, InternetGateway, NetworkInterface, RouteTable, Subnet, Vpc};
+pub(crate) use network::{
+    Address, InternetGateway, NetworkInterface, RouteTable, Subnet, Vpc, inside_address,
+};
 pub(crate) use options::{AclEntry, ConnectionTracking, MetadataOptions};
 pub(crate) use security_group::{Direction, Peer, Ports, Rule, SecurityGroup, Traffic};
 
@@ -61,6 +64,13 @@ impl Region {
     /// The default subnet of a zone.
     pub(crate) fn default_subnet(&self, zone: &str) -> Option<&Subnet> {
         self.subnets.values().find(|subnet| subnet.default_for_zone && subnet.zone == zone)
+    }
+
+    /// The blocks of a subnet's VPC and of the subnet.
+    pub(crate) fn blocks_of(&self, subnet: &str) -> Option<(Ipv4Net, Ipv4Net)> {
+        let subnet = self.subnets.get(subnet)?;
+        let vpc = self.vpcs.get(&subnet.vpc_id)?;
+        Some((vpc.cidr.parse().ok()?, subnet.cidr.parse().ok()?))
     }
 
     /// The security group named `default` of a VPC.

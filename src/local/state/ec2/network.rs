@@ -2,9 +2,17 @@
 
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::local::state::Tags;
+
+/// The address of a network that ends as one of this machine's does: instances and load balancers are on loopback, and
+/// an instance sees them there.
+pub(crate) fn inside_address(network: Ipv4Net, address: Ipv4Addr) -> Ipv4Addr {
+    let end = u32::from(address) & 0xffff & u32::from(network.hostmask());
+    Ipv4Addr::from(u32::from(network.network()) | end)
+}
 
 /// A VPC.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
