@@ -71,16 +71,23 @@ async fn connections_in_the_queue_are_served_before_the_listener_closes() {
     first.send(GET).await;
     let mut server = backend.accept().await;
     server.head().await;
-    // The second waits in the kernel, since one connection is all that is allowed.
-    let mut second = Peer::connect(&proxy).await;
-    second.send(format!("{HTTPS}{GET}")).await;
-    server.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok").await;
-    first.answer().await;
-    drop(first);
-    let mut server = backend.accept().await;
-    server.head().await;
+    // The others wait, since one connection is all that is allowed.
+    let mut others = [Peer::connect(&proxy).await, Peer::connect(&proxy).await, Peer::connect(&proxy).await];
+    for other in &mut others {
+        other.send(format!("{HTTPS}{GET}")).await;
+    }
+    proxy.drain();
+    for mut other in others {
+        let mut server = backend.accept().await;
+        server.head().await;
+        server.send(OK).await;
+        let (head, body) = other.answer().await;
+        assert_eq!((field(&head, "connection"), body.as_str()), (Some("close"), "ok"));
+    }
     server.send(OK).await;
-    assert_eq!(second.answer().await.1, "ok");
+    assert_eq!(first.answer().await.1, "ok");
+    drop(first);
+    within(proxy.ended()).await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod fuzzed;
 mod handover;
 mod handover_failures;
 mod integrity;
+mod limits;
 mod load;
 mod operation;
 mod optional_header;

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant as Deadline, timeout};
 
 use super::admit::admit;
 use super::client::{ClientIo, NoHead};
 use super::exchange::{self, Outcome};
 use super::handover::{Passed, PassedIdle, Visit, detach};
+use super::permits::Permit;
 use super::plan::{self, Forward, Plan};
 use super::reply::Reply;
 use super::state::{ClientPlace, Phase, Worker};
@@ -28,14 +28,14 @@ use crate::proxy::stream::Stream;
 /// Counts a connection in and out.
 pub(super) struct Place {
     pub(super) worker: Arc<Worker>,
-    /// Taken from [`super::state::Shared::connections`], given back when the connection ends.
-    _permit: Option<OwnedSemaphorePermit>,
+    /// None where a process before, or the kernel, had admitted it already.
+    _permit: Option<Permit>,
     client: Option<ClientPlace>,
 }
 
 impl Place {
     /// A place for a connection that was just accepted.
-    pub(super) fn take(worker: &Arc<Worker>, permit: Option<OwnedSemaphorePermit>) -> Self {
+    pub(super) fn take(worker: &Arc<Worker>, permit: Option<Permit>) -> Self {
         worker.metrics.add(Counter::Connections, 1);
         Self { worker: Arc::clone(worker), _permit: permit, client: None }
     }
@@ -171,7 +171,7 @@ fn leave(client: ClientIo, peer: SocketAddr, visitor: &Visitor, place: &Place) {
 pub(super) fn resume(worker: &Arc<Worker>, idle: PassedIdle) {
     let PassedIdle { client, visit } = idle;
     let Ok(stream) = TcpStream::from_std(client.into()) else { return };
-    let permit = Arc::clone(&worker.shared.connections).try_acquire_owned().ok();
+    let permit = worker.shared.permits.try_take();
     let mut place = Place::take(worker, permit);
     if visit.counted {
         place.count_for(visit.source.ip());

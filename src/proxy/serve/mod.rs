@@ -12,6 +12,7 @@ mod forward;
 mod handover;
 mod loaded;
 mod patience;
+mod permits;
 mod plan;
 mod pump;
 mod reply;

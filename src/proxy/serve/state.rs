@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::handover::Passed;
 use super::loaded::Loaded;
-
+use super::permits::Permits;
 use crate::proxy::config::{Config, Route, UpstreamAddress};
 use crate::proxy::observe::{AccessLogger, Diagnostics, Metrics, Reject, Totals};
 use crate::proxy::tunnel::Registry;
@@ -109,7 +109,8 @@ pub(super) struct Shared {
     pub(super) phase: watch::Sender<Phase>,
     /// Whether connections are closed after their request: in a drain, not while another process takes them.
     draining: AtomicBool,
-    pub(super) connections: Arc<Semaphore>,
+    /// Those of `max_connections`.
+    pub(super) permits: Arc<Permits>,
     clients: Mutex<HashMap<IpAddr, u32>>,
     pub(super) metrics: Vec<Arc<Metrics>>,
     pub(super) diagnostics: Diagnostics,
@@ -128,13 +129,13 @@ impl Shared {
     pub(super) fn new(config: Config, workers: usize, access_log: AccessLogger) -> Self {
         let (bequests, unclaimed) =
             (0..workers).map(|_| unbounded_channel()).map(|(to, from)| (to, Some(from))).unzip();
-        let limit = config.limits.max_connections.min(Semaphore::MAX_PERMITS);
+        let permits = Arc::new(Permits::new(config.limits.max_connections));
         let metrics: Vec<_> = (0..workers).map(|_| Arc::default()).collect();
         Self {
             live: RwLock::new(Arc::new(Live::new(config, None, &Totals::of(&metrics)))),
             phase: watch::Sender::new(Phase::Serving),
             draining: AtomicBool::new(false),
-            connections: Arc::new(Semaphore::new(limit)),
+            permits,
             clients: Mutex::default(),
             metrics,
             diagnostics: Diagnostics::default(),
@@ -202,13 +203,7 @@ impl Shared {
 
     pub(super) fn replace(&self, config: Config) {
         let mut slot = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        let before = slot.config.limits.max_connections.min(Semaphore::MAX_PERMITS);
-        let after = config.limits.max_connections.min(Semaphore::MAX_PERMITS);
-        if after > before {
-            self.connections.add_permits(after - before);
-        } else {
-            self.connections.forget_permits(before - after);
-        }
+        self.permits.resize(slot.config.limits.max_connections, config.limits.max_connections);
         *slot = Arc::new(Live::new(config, Some(&slot), &Totals::of(&self.metrics)));
     }
 

@@ -37,7 +37,7 @@ pub(super) fn tunnel(client: ClientIo, upgraded: Upgraded, place: Place) {
 /// Goes on with a tunnel of the process before.
 pub(super) fn resume(worker: &Arc<Worker>, tunnel: PassedTunnel) {
     let Ok((parts, passport)) = tunnel.parts() else { return };
-    let permit = Arc::clone(&worker.shared.connections).try_acquire_owned().ok();
+    let permit = worker.shared.permits.try_take();
     let mut place = Place::take(worker, permit);
     if let Some(address) = passport.client {
         place.count_for(address);

@@ -1,16 +1,17 @@
 //! One worker: a thread with a runtime of its own that accepts, serves and keeps the coarse clock.
 
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::connection::{self, Place};
 use super::handover::Passed;
+use super::permits::Permit;
 use super::state::{Phase, Shared, Worker};
 use super::upgraded;
 use crate::proxy::observe::{Counter, Entry, Reject, Totals};
@@ -151,13 +152,15 @@ impl Worker {
 /// Accepts until the proxy stops serving, never more than `max_connections` at a time.
 async fn accept(worker: Arc<Worker>, listener: TcpListener) {
     let mut phase = worker.shared.phase.subscribe();
+    let mut waiting = None;
     let serving = async {
         loop {
-            let Ok(permit) = Arc::clone(&worker.shared.connections).acquire_owned().await else { return };
             match listener.accept().await {
-                Ok((stream, peer)) => {
-                    let place = Place::take(&worker, Some(permit));
-                    tokio::spawn(connection::serve(Stream::Tcp(stream), peer, place));
+                Ok(accepted) => {
+                    // A permit is taken only now: a listener to which nobody comes holds none that another one needs.
+                    waiting = Some(accepted);
+                    let permit = worker.shared.permits.take().await;
+                    serve(&worker, waiting.take(), Some(permit));
                 }
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) => {
@@ -171,20 +174,24 @@ async fn accept(worker: Arc<Worker>, listener: TcpListener) {
         () = serving => {}
         _ = phase.wait_for(|phase| *phase != Phase::Serving) => {}
     }
+    serve(&worker, waiting.take(), None);
     if matches!(*worker.shared.phase.borrow(), Phase::HandingOver(_)) {
         // The other process has this very socket, and its queue.
         return;
     }
-    // What the kernel accepted before must not be reset by closing the listener.
-    while let Ok(permit) = Arc::clone(&worker.shared.connections).try_acquire_owned() {
-        let waiting = std::future::poll_fn(|context| match listener.poll_accept(context) {
-            std::task::Poll::Ready(Ok(accepted)) => std::task::Poll::Ready(Some(accepted)),
-            std::task::Poll::Ready(Err(_)) | std::task::Poll::Pending => std::task::Poll::Ready(None),
-        });
-        let Some((stream, peer)) = waiting.await else { break };
-        let place = Place::take(&worker, Some(permit));
-        tokio::spawn(connection::serve(Stream::Tcp(stream), peer, place));
+    // What the kernel accepted before must not be reset by closing the listener, be it more than may be open at a time:
+    // each ends with its answer. Asked of the kernel itself, as the reactor may not have heard of the last ones yet.
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, peer)) = listener.accept() {
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        serve(&worker, stream.ok().map(|stream| (stream, peer)), worker.shared.permits.try_take());
     }
+}
+
+fn serve(worker: &Arc<Worker>, accepted: Option<(TcpStream, SocketAddr)>, permit: Option<Permit>) {
+    let Some((stream, peer)) = accepted else { return };
+    let place = Place::take(worker, permit);
+    tokio::spawn(connection::serve(Stream::Tcp(stream), peer, place));
 }
 
 /// Errors of a connection that failed before it was accepted; the next one may be fine.

@@ -1,0 +1,54 @@
+//! How many connections there may be at a time.
+
+use elbws::proxy::config::Config;
+use elbws::proxy::serve::{Listeners, Proxy};
+
+use crate::rig::{Backend, HTTPS, Peer, proxy, until};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const OK: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
+
+#[tokio::test]
+async fn the_last_permit_serves_whichever_worker_a_connection_came_to() {
+    let backend = Backend::new().await;
+    let yaml = format!(
+        "listen: \"127.0.0.1:0\"\nworkers: 4\nmax_connections: 1\n\
+         routes: [{{ path: /, upstream: \"{}\" }}]\n",
+        backend.address
+    );
+    let config = Config::parse(&yaml).unwrap();
+    let listeners = Listeners::bind(&config).unwrap();
+    let proxy = Proxy::start(config, listeners).unwrap();
+    // The kernel chooses the worker: that one would be chosen each time is as likely as 1 in 4^15.
+    for _ in 0..16 {
+        let mut client = Peer::https(&proxy).await;
+        client.send(GET).await;
+        let mut server = backend.accept().await;
+        server.head().await;
+        server.send(OK).await;
+        assert_eq!(client.answer().await.1, "ok");
+    }
+}
+
+#[tokio::test]
+async fn one_connection_too_many_waits_for_another_to_end() {
+    let backend = Backend::new().await;
+    let proxy = proxy("max_connections: 1", &[("/", backend.address)]);
+    let mut first = Peer::https(&proxy).await;
+    first.send(GET).await;
+    let mut server = backend.accept().await;
+    server.head().await;
+    let mut second = Peer::connect(&proxy).await;
+    second.send(format!("{HTTPS}{GET}")).await;
+    // Nobody announces that it is not served; one that is would be counted long before this answer is through.
+    server.send(OK).await;
+    first.answer().await;
+    assert_eq!(proxy.totals().open_connections(), 1);
+    drop(first);
+    let mut server = backend.accept().await;
+    server.head().await;
+    server.send(OK).await;
+    assert_eq!(second.answer().await.1, "ok");
+    drop(second);
+    until(|| proxy.totals().open_connections() == 0).await;
+}
