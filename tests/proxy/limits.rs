@@ -1,9 +1,9 @@
-//! How many connections there may be at a time.
+//! How many connections there may be at a time, and what the proxy says in its own name.
 
 use elbws::proxy::config::Config;
 use elbws::proxy::serve::{Listeners, Proxy};
 
-use crate::rig::{Backend, HTTPS, Peer, proxy, until};
+use crate::rig::{Backend, HTTP, HTTPS, Peer, field, proxy, status, until};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
@@ -51,4 +51,23 @@ async fn one_connection_too_many_waits_for_another_to_end() {
     assert_eq!(second.answer().await.1, "ok");
     drop(second);
     until(|| proxy.totals().open_connections() == 0).await;
+}
+
+#[tokio::test]
+async fn no_answer_to_head_has_a_body() {
+    let backend = Backend::new().await;
+    let proxy = proxy("redirect_http: true", &[("/web/", backend.address)]);
+    for (header, request, expected) in [
+        (HTTPS, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "404"),
+        (HTTP, "HEAD /web/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "301"),
+        (HTTPS, "HEAD /web/ HTTP/1.1\r\n\r\n", "400"),
+        (HTTPS, "HEAD /web/ HTTP/1.1\r\nHost: a\r\nExpect: much\r\n\r\n", "417"),
+    ] {
+        let mut client = Peer::connect(&proxy).await;
+        client.send(format!("{header}{request}")).await;
+        let head = client.head().await;
+        assert_eq!(status(&head), expected);
+        assert_ne!(field(&head, "content-length"), Some("0"), "{head}");
+        client.expect_end().await;
+    }
 }

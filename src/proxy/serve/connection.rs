@@ -86,6 +86,7 @@ async fn requests(mut client: ClientIo, peer: SocketAddr, visitor: &Visitor, pla
         if visitor.bare && !client.served && !client.input.is_empty() {
             worker.metrics.began(Beginning::Bare);
         }
+        let body = !is_head(&client.input);
         let length = match head {
             Ok(length) => length,
             Err(NoHead::Over) => {
@@ -101,9 +102,11 @@ async fn requests(mut client: ClientIo, peer: SocketAddr, visitor: &Visitor, pla
                     visitor.address,
                     "the request head did not end in time",
                 );
-                return refuse(&mut client, &worker, &Reply::new(408, "request_timeout")).await;
+                return refuse(&mut client, &worker, &Reply::new(408, "request_timeout"), body).await;
             }
-            Err(NoHead::Refused(error)) => return refuse_head(&mut client, &worker, visitor, error).await,
+            Err(NoHead::Refused(error)) => {
+                return refuse_head(&mut client, &worker, visitor, error, body).await;
+            }
         };
         client.served = true;
         let started = Instant::now();
@@ -117,17 +120,17 @@ async fn requests(mut client: ClientIo, peer: SocketAddr, visitor: &Visitor, pla
         }
         drop(live);
         match plan {
-            Plan::Refuse(error) => return refuse_head(&mut client, &worker, visitor, error).await,
+            Plan::Refuse(error) => return refuse_head(&mut client, &worker, visitor, error, body).await,
             Plan::Reply(reply) => {
                 if reply.status == 404 {
                     worker.reject(Reject::NoRoute, visitor.address, "no route for the request");
                 }
                 // The request may have a body, which would have to be read first.
-                return refuse(&mut client, &worker, &reply).await;
+                return refuse(&mut client, &worker, &reply, body).await;
             }
-            Plan::Redirect { reply, keep_alive, body } => {
+            Plan::Redirect { reply, keep_alive } => {
                 if !keep_alive || worker.shared.is_draining() {
-                    return refuse(&mut client, &worker, &reply).await;
+                    return refuse(&mut client, &worker, &reply, body).await;
                 }
                 if send(&mut client, &worker, &reply, true, body).await.is_err() {
                     return;
@@ -230,7 +233,18 @@ async fn read_head(
     }
 }
 
-async fn refuse_head(client: &mut ClientIo, worker: &Worker, visitor: &Visitor, error: HeadError) {
+/// Whether what came is a HEAD request, whose answer has no body, well-formed or not.
+fn is_head(input: &[u8]) -> bool {
+    input.starts_with(b"HEAD ")
+}
+
+async fn refuse_head(
+    client: &mut ClientIo,
+    worker: &Worker,
+    visitor: &Visitor,
+    error: HeadError,
+    body: bool,
+) {
     let (cause, reason) = match error {
         HeadError::TooLarge => (Reject::HeadTooLarge, "head_too_large"),
         HeadError::Malformed(_)
@@ -240,12 +254,12 @@ async fn refuse_head(client: &mut ClientIo, worker: &Worker, visitor: &Visitor, 
         | HeadError::WebSocketVersion => (Reject::BadRequest, "bad_request"),
     };
     worker.reject(cause, visitor.address, error);
-    refuse(client, worker, &Reply::new(error.status(), reason)).await;
+    refuse(client, worker, &Reply::new(error.status(), reason), body).await;
 }
 
-/// Answers and ends the connection.
-async fn refuse(client: &mut ClientIo, worker: &Worker, reply: &Reply) {
-    if send(client, worker, reply, false, true).await.is_ok() {
+/// Answers and ends the connection; `body` is false for HEAD.
+async fn refuse(client: &mut ClientIo, worker: &Worker, reply: &Reply, body: bool) {
+    if send(client, worker, reply, false, body).await.is_ok() {
         client.linger().await;
     }
 }

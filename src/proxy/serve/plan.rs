@@ -21,7 +21,7 @@ pub(super) enum Plan {
     /// The proxy answers, and the connection ends.
     Reply(Reply),
     /// The proxy answers with a redirect.
-    Redirect { reply: Reply, keep_alive: bool, body: bool },
+    Redirect { reply: Reply, keep_alive: bool },
     /// A backend answers.
     Forward(Box<Forward>),
 }
@@ -103,7 +103,7 @@ fn redirect(request: &Request<'_>, port: Option<u16>) -> Plan {
     let target = if request.target == "*" { "/" } else { request.target };
     let reply = Reply::moved(format!("https://{host}{port}{target}"));
     let keep_alive = request.keep_alive && request.body == BodyLength::Exact(0);
-    Plan::Redirect { reply, keep_alive, body: request.method != Method::Head }
+    Plan::Redirect { reply, keep_alive }
 }
 
 fn entry(request: &Request<'_>, visitor: &Visitor) -> Entry {
