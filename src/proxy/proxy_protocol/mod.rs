@@ -8,6 +8,8 @@ mod v2;
 
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 pub use v1::encode as encode_v1;
 pub use v2::{encode as encode_v2, tlv_kind};
 
@@ -46,12 +48,21 @@ pub struct Addresses {
 }
 
 /// One type-length-value of a version 2 header.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tlv {
     /// The type byte; the known ones are in [`tlv_kind`].
     pub kind: u8,
     /// The value as it was sent.
     pub value: Vec<u8>,
+}
+
+impl Tlv {
+    /// Whether it tells of the client's connection, so that it holds in a header that is written anew; a checksum,
+    /// padding and the sender's own namespace do not.
+    #[must_use]
+    pub fn is_about_the_client(&self) -> bool {
+        !matches!(self.kind, tlv_kind::CRC32C | tlv_kind::NOOP | tlv_kind::NETNS)
+    }
 }
 
 /// A decoded header.

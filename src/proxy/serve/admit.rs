@@ -11,7 +11,7 @@ use super::state::{Phase, Worker};
 use super::visitor::{Visitor, is_trusted};
 use crate::proxy::config::Accept;
 use crate::proxy::observe::{Beginning, Counter, Reject};
-use crate::proxy::proxy_protocol::{self, Addresses, DecodeError, Decoded, Opening, Origin, Versions};
+use crate::proxy::proxy_protocol::{self, Addresses, DecodeError, Decoded, Opening, Origin, Tlv, Versions};
 use crate::proxy::stream::Stream;
 
 /// Reads the PROXY header, where there must or may be one, and says whose connection this is.
@@ -55,12 +55,15 @@ pub(super) async fn admit(client: &mut ClientIo, peer: SocketAddr, worker: &Work
         }
     };
     worker.metrics.began(Beginning::Header(decoded.form));
-    let vpc_endpoint = decoded.header.vpc_endpoint_id().map(str::to_owned);
-    let pair = match decoded.header.origin {
+    let header = decoded.header;
+    let vpc_endpoint = header.vpc_endpoint_id().map(str::to_owned);
+    let pair = match header.origin {
         Origin::Proxied(pair) => pair,
         Origin::Socket => ends?,
     };
-    Some(Visitor::new(pair, vpc_endpoint, &live.config))
+    let mut visitor = Visitor::new(pair, vpc_endpoint, &live.config);
+    visitor.tlvs = header.tlvs.into_iter().filter(Tlv::is_about_the_client).collect();
+    Some(visitor)
 }
 
 /// Why there is no PROXY header.

@@ -160,6 +160,7 @@ fn leave(client: ClientIo, peer: SocketAddr, visitor: &Visitor, place: &Place) {
         source: visitor.address,
         destination: visitor.destination,
         vpc_endpoint: visitor.vpc_endpoint.clone(),
+        tlvs: visitor.tlvs.clone(),
         bare: Some(visitor.bare),
         counted: place.client.is_some(),
         served: client.served,
@@ -182,6 +183,7 @@ pub(super) fn resume(worker: &Arc<Worker>, idle: PassedIdle) {
     let pair = Addresses { source: visit.source, destination: visit.destination };
     let live = worker.shared.live();
     let mut visitor = Visitor::new(pair, visit.vpc_endpoint, &live.config);
+    visitor.tlvs = visit.tlvs;
     visitor.bare = visit.bare.unwrap_or(live.config.accept == Accept::Off);
     let client = ClientIo::new(Stream::Tcp(stream), visit.served);
     tokio::spawn(async move { requests(client, visit.peer, &visitor, place).await });

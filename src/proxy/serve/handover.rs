@@ -9,6 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::proxy::config::UpstreamAddress;
 use crate::proxy::observe::Entry;
+use crate::proxy::proxy_protocol::Tlv;
 use crate::proxy::stream::Stream;
 use crate::proxy::tunnel::{Parts, State};
 
@@ -65,6 +66,9 @@ pub struct Visit {
     /// Where the client connected to.
     pub(super) destination: SocketAddr,
     pub(super) vpc_endpoint: Option<String>,
+    /// What else its PROXY header says; an older process does not say.
+    #[serde(default)]
+    pub(super) tlvs: Vec<Tlv>,
     /// Whether it began without a PROXY header; an older process does not say.
     #[serde(default)]
     pub(super) bare: Option<bool>,

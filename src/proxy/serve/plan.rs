@@ -77,7 +77,7 @@ fn judge(
     let preface = match found.route.proxy_protocol {
         None => None,
         Some(UpstreamHeader::V1) => Some(encode_v1(Some(&pair))),
-        Some(UpstreamHeader::V2) => encode_v2(&Origin::Proxied(pair), &[], false),
+        Some(UpstreamHeader::V2) => encode_v2(&Origin::Proxied(pair), &visitor.tlvs, false),
     };
     let own_connection = preface.is_some();
     let room = preface.unwrap_or_else(|| Vec::with_capacity(head.len() + 512));

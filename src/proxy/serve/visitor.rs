@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::proxy::config::{Config, Scheme};
 use crate::proxy::http::Fields;
-use crate::proxy::proxy_protocol::Addresses;
+use crate::proxy::proxy_protocol::{Addresses, Tlv};
 
 /// The client as the load balancer saw it.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub(super) struct Visitor {
     pub(super) port: u16,
     /// The AWS VPC endpoint that the client came through.
     pub(super) vpc_endpoint: Option<String>,
+    /// What else its PROXY header says, for backends that get one of their own.
+    pub(super) tlvs: Vec<Tlv>,
     /// Whether the connection began without a PROXY header, which holds for all of its requests, whatever
     /// configuration comes meanwhile.
     pub(super) bare: bool,
@@ -48,6 +50,7 @@ impl Visitor {
             scheme,
             port: pair.destination.port(),
             vpc_endpoint,
+            tlvs: Vec::new(),
             bare: false,
             told: String::new(),
         };
