@@ -2,9 +2,8 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::{TcpSocket, UnixStream};
@@ -12,9 +11,6 @@ use tokio::net::{TcpSocket, UnixStream};
 use super::Upstream;
 use crate::proxy::config::UpstreamAddress;
 use crate::proxy::stream::Stream;
-
-/// How long an answer of the resolver is used.
-const NAME_LIFETIME: Duration = Duration::from_secs(10);
 
 /// What the kernel takes in of a connection before it is read; the kernel doubles it.
 ///
@@ -30,12 +26,13 @@ const UNACKNOWLEDGED: u32 = 192 * 1024;
 /// one never waits for the proxy.
 const UNSENT: u32 = 128 * 1024;
 
-/// What a name resolved to, and when.
-#[derive(Debug, Default)]
-pub(super) struct Resolved {
-    addresses: Vec<SocketAddr>,
-    at: Option<Instant>,
-    turn: usize,
+/// A connection to a backend.
+#[derive(Debug)]
+pub struct Connected {
+    /// The connection.
+    pub stream: Stream,
+    /// Which answer about the backend's name it follows.
+    pub generation: u32,
 }
 
 /// Why a backend could not be connected to.
@@ -73,56 +70,31 @@ impl ConnectError {
 }
 
 /// Connects to a backend within `limit`.
-pub async fn connect(upstream: &Upstream, limit: Duration) -> Result<Stream, ConnectError> {
+pub async fn connect(upstream: &Upstream, limit: Duration) -> Result<Connected, ConnectError> {
     let attempt = tokio::time::timeout(limit, attempt(upstream));
     attempt.await.unwrap_or(Err(ConnectError::TimedOut))
 }
 
-async fn attempt(upstream: &Upstream) -> Result<Stream, ConnectError> {
+async fn attempt(upstream: &Upstream) -> Result<Connected, ConnectError> {
+    let fixed = |stream| Connected { stream, generation: 0 };
     match &upstream.address {
-        UpstreamAddress::Ip(address) => tcp(*address).await.map_err(ConnectError::Failed),
+        UpstreamAddress::Ip(address) => tcp(*address).await.map(fixed).map_err(ConnectError::Failed),
         UpstreamAddress::Unix(path) => {
-            UnixStream::connect(path).await.map(Stream::Unix).map_err(ConnectError::Failed)
+            let stream = UnixStream::connect(path).await.map_err(ConnectError::Failed)?;
+            Ok(fixed(Stream::Unix(stream)))
         }
         UpstreamAddress::Name { host, port } => {
+            let found = upstream.resolve(host, *port).await.map_err(ConnectError::Unresolved)?;
             let mut last = None;
-            for address in resolve(upstream, host, *port).await? {
+            for address in found.addresses {
                 match tcp(address).await {
-                    Ok(stream) => return Ok(stream),
+                    Ok(stream) => return Ok(Connected { stream, generation: found.generation }),
                     Err(error) => last = Some(error),
                 }
             }
             Err(ConnectError::Failed(last.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into())))
         }
     }
-}
-
-/// The addresses of a name, the next one first; an old answer outlives a resolver that fails.
-async fn resolve(upstream: &Upstream, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
-    let in_turn = |resolved: &mut Resolved| {
-        resolved.turn = resolved.turn.wrapping_add(1);
-        let mut addresses = resolved.addresses.clone();
-        let by = resolved.turn % addresses.len().max(1);
-        addresses.rotate_left(by);
-        addresses
-    };
-    {
-        let mut resolved = upstream.resolved.lock().unwrap_or_else(PoisonError::into_inner);
-        if resolved.at.is_some_and(|at| at.elapsed() < NAME_LIFETIME) {
-            return Ok(in_turn(&mut resolved));
-        }
-    }
-    let answer = tokio::net::lookup_host((host, port)).await.map(Iterator::collect::<Vec<_>>);
-    let mut resolved = upstream.resolved.lock().unwrap_or_else(PoisonError::into_inner);
-    match answer {
-        Ok(addresses) => {
-            resolved.addresses = addresses;
-            resolved.at = Some(Instant::now());
-        }
-        Err(error) if resolved.addresses.is_empty() => return Err(ConnectError::Unresolved(error)),
-        Err(_) => resolved.at = Some(Instant::now()),
-    }
-    Ok(in_turn(&mut resolved))
 }
 
 async fn tcp(address: SocketAddr) -> io::Result<Stream> {

@@ -3,13 +3,14 @@
 //! Knows nothing of HTTP; whether a connection may be used again is the caller's to say.
 
 mod connect;
+mod name;
 mod pool;
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use connect::{ConnectError, cap_kernel_buffers, connect};
+pub use connect::{ConnectError, Connected, cap_kernel_buffers, connect};
 pub use pool::Pool;
 
 use super::config::{Balance, UpstreamAddress};
@@ -24,7 +25,7 @@ const EJECTED_FOR: Duration = Duration::from_secs(10);
 pub struct Upstream {
     /// Where it is.
     pub address: UpstreamAddress,
-    resolved: Mutex<connect::Resolved>,
+    resolved: Mutex<name::Resolved>,
     active: AtomicUsize,
     failures: AtomicU32,
     ejected_until: Mutex<Option<Instant>>,

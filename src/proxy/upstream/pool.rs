@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Upstream;
-use crate::proxy::stream::Stream;
+use super::{Connected, Upstream};
 
 /// Idle connections kept for one backend by one worker.
 const KEPT: usize = 256;
@@ -21,25 +20,25 @@ pub struct Pool {
 #[derive(Debug)]
 struct Kept {
     upstream: Arc<Upstream>,
-    idle: Vec<(Instant, Stream)>,
+    idle: Vec<(Instant, Connected)>,
 }
 
 impl Pool {
-    /// A connection that the backend has not closed, as far as is known; the last used first.
-    pub fn take(&self, upstream: &Arc<Upstream>) -> Option<Stream> {
+    /// A connection to where the backend is now, which it has not closed, as far as is known; the last used first.
+    pub fn take(&self, upstream: &Arc<Upstream>) -> Option<Connected> {
+        let generation = upstream.generation();
         let mut backends = self.lock();
         let kept = backends.iter_mut().find(|kept| Arc::ptr_eq(&kept.upstream, upstream))?;
-        while let Some((_, stream)) = kept.idle.pop() {
-            // News on an idle connection is its end, or bytes that nobody asked for.
-            if !stream.has_news() {
-                return Some(stream);
+        while let Some((_, connected)) = kept.idle.pop() {
+            if is_good(&connected, generation) {
+                return Some(connected);
             }
         }
         None
     }
 
     /// Keeps a connection for the next request.
-    pub fn put(&self, upstream: &Arc<Upstream>, stream: Stream) {
+    pub fn put(&self, upstream: &Arc<Upstream>, connected: Connected) {
         let mut backends = self.lock();
         let at = backends.iter().position(|kept| Arc::ptr_eq(&kept.upstream, upstream));
         let at = at.unwrap_or_else(|| {
@@ -47,15 +46,17 @@ impl Pool {
             backends.len() - 1
         });
         if let Some(kept) = backends.get_mut(at).filter(|kept| kept.idle.len() < KEPT) {
-            kept.idle.push((Instant::now(), stream));
+            kept.idle.push((Instant::now(), connected));
         }
     }
 
-    /// Closes connections that the backend closed or that waited too long, and forgets backends without any.
+    /// Closes connections that the backend closed, that waited too long or that lead to where it was before, and
+    /// forgets backends without any.
     pub fn sweep(&self) {
         let mut backends = self.lock();
         for kept in backends.iter_mut() {
-            kept.idle.retain(|(since, stream)| since.elapsed() < IDLE && !stream.has_news());
+            let generation = kept.upstream.generation();
+            kept.idle.retain(|(since, connected)| since.elapsed() < IDLE && is_good(connected, generation));
         }
         backends.retain(|kept| !kept.idle.is_empty());
     }
@@ -68,4 +69,9 @@ impl Pool {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Kept>> {
         self.backends.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// News on an idle connection is its end, or bytes that nobody asked for.
+fn is_good(connected: &Connected, generation: u32) -> bool {
+    connected.generation == generation && !connected.stream.has_news()
 }

@@ -19,7 +19,7 @@ use crate::proxy::config::Limits;
 use crate::proxy::http::{BodyLength, Method};
 use crate::proxy::observe::{Counter, Reject};
 use crate::proxy::stream::Stream;
-use crate::proxy::upstream::{ConnectError, InUse, Upstream, connect};
+use crate::proxy::upstream::{ConnectError, Connected, InUse, Upstream, connect};
 use answer::Event;
 
 /// What the client's connection does next.
@@ -37,9 +37,18 @@ pub(super) enum Outcome {
 /// A connection to a backend while a request is on it.
 struct Backend {
     stream: Stream,
+    /// Which answer about the backend's name the connection follows.
+    generation: u32,
     input: Vec<u8>,
     reused: bool,
     in_use: InUse,
+}
+
+impl Backend {
+    fn new(connected: Connected, reused: bool, in_use: InUse) -> Self {
+        let Connected { stream, generation } = connected;
+        Self { stream, generation, input: Vec::new(), reused, in_use }
+    }
 }
 
 /// One request's state.
@@ -133,15 +142,15 @@ impl Exchange<'_> {
             let own_only = self.forward.own_connection || self.forward.websocket.is_some();
             if !fresh_only
                 && !own_only
-                && let Some(stream) = self.worker.pool.take(&upstream)
+                && let Some(kept) = self.worker.pool.take(&upstream)
             {
                 self.worker.metrics.add(Counter::UpstreamReused, 1);
-                return Ok(Backend { stream, input: Vec::new(), reused: true, in_use });
+                return Ok(Backend::new(kept, true, in_use));
             }
             match connect(&upstream, self.limits.connect_timeout).await {
-                Ok(stream) => {
+                Ok(fresh) => {
                     self.worker.metrics.add(Counter::UpstreamConnections, 1);
-                    return Ok(Backend { stream, input: Vec::new(), reused: false, in_use });
+                    return Ok(Backend::new(fresh, false, in_use));
                 }
                 Err(error) => {
                     // Nothing was sent, so any request may go to the next one.

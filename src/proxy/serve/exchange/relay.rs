@@ -12,6 +12,7 @@ use super::{Backend, Exchange, Outcome, Sent};
 use crate::proxy::http::{HeadError, Response};
 use crate::proxy::observe::Counter;
 use crate::proxy::stream::Transport as _;
+use crate::proxy::upstream::Connected;
 
 /// An answer that may be sent on.
 pub(super) enum Judged {
@@ -59,7 +60,8 @@ impl Exchange<'_> {
             && backend.input.is_empty()
             && !self.forward.own_connection
         {
-            self.worker.pool.put(backend.in_use.upstream(), backend.stream);
+            let Backend { stream, generation, in_use, .. } = backend;
+            self.worker.pool.put(in_use.upstream(), Connected { stream, generation });
         }
         match sent {
             Sent::Whole if answer.client_keeps => Outcome::Again,
