@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// How much one read may bring.
@@ -50,13 +51,15 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Whether bytes, an end or an error wait to be read, as far as the reactor knows; no system call.
+    /// Whether bytes, an end or an error wait to be read, as far as the reactor knows; a system call only where it
+    /// believes so, since it does as well after a read that took everything.
     pub fn has_news(&self) -> bool {
         let mut context = Context::from_waker(std::task::Waker::noop());
-        match self {
-            Self::Tcp(stream) => stream.poll_read_ready(&mut context).is_ready(),
-            Self::Unix(stream) => stream.poll_read_ready(&mut context).is_ready(),
-        }
+        let believed = match self {
+            Self::Tcp(stream) => stream.poll_read_ready(&mut context),
+            Self::Unix(stream) => stream.poll_read_ready(&mut context),
+        };
+        believed.is_ready() && self.poll_peek(&mut context).is_ready()
     }
 
     /// Acknowledges at once what came, and what comes next; sockets here wait with that for an answer to send along.
@@ -74,7 +77,14 @@ impl Stream {
     pub fn poll_peek(&self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => stream.poll_peek(context, &mut ReadBuf::new(&mut [0])),
-            Self::Unix(stream) => stream.poll_read_ready(context).map_ok(|()| 1),
+            Self::Unix(stream) => loop {
+                ready!(stream.poll_read_ready(context))?;
+                let peek = || SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]);
+                match stream.try_io(Interest::READABLE, peek) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    peeked => return Poll::Ready(peeked),
+                }
+            },
         }
     }
 }

@@ -1,9 +1,10 @@
-//! What a backend is told by a PROXY header of its own.
+//! Connections to backends, and what a backend is told by a PROXY header of its own.
 
+use elbws::proxy::observe::Counter;
 use elbws::proxy::proxy_protocol::{Addresses, Origin, Tlv, Versions, decode, encode_v2, tlv_kind};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::rig::{Backend, Peer, start};
+use crate::rig::{Backend, Peer, start, within};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
@@ -43,4 +44,55 @@ async fn a_backend_is_told_what_the_load_balancer_knows_of_the_client() {
     assert!(head.starts_with("GET / HTTP/1.1\r\n"), "{head}");
     server.send(OK).await;
     assert_eq!(client.answer().await.1, "ok");
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_however_an_answer_arrives() {
+    let web = Backend::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    let local = tokio::net::UnixListener::bind(&path).unwrap();
+    let proxy = start(&format!(
+        "routes: [{{ path: /, upstream: \"{}\" }}, {{ path: /local, upstream: \"unix:{}\" }}]",
+        web.address,
+        path.display()
+    ));
+    let mut client = Peer::https(&proxy).await;
+    let mut server = None;
+    // Sizes about what one read may bring, and answers whose head and body come one after the other.
+    let sizes = [1, 2, 1000, 65_534, 65_535, 65_536, 65_537, 131_072, 300_000];
+    for size in sizes {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let server = match &mut server {
+            Some(server) => server,
+            none => none.insert(web.accept().await),
+        };
+        server.head().await;
+        server.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n")).await;
+        client.head().await;
+        server.send(vec![b'x'; size]).await;
+        client.take(size).await;
+    }
+    assert_eq!(proxy.totals().get(Counter::UpstreamConnections), 1);
+    let mut server = None;
+    for size in sizes {
+        client.send("GET /local HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let server = match &mut server {
+            Some(server) => server,
+            none => none.insert(within(local.accept()).await.unwrap().0),
+        };
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            within(server.read_buf(&mut head)).await.unwrap();
+        }
+        server
+            .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        client.head().await;
+        within(server.write_all(&vec![b'x'; size])).await.unwrap();
+        client.take(size).await;
+    }
+    let totals = proxy.totals();
+    assert_eq!((totals.get(Counter::UpstreamConnections), totals.get(Counter::UpstreamReused)), (2, 16));
 }

@@ -112,9 +112,9 @@ impl Pump {
             if !early.is_empty() {
                 continue;
             }
-            // Never past a body of known length: what follows is the next request.
+            // Room for one byte more than there can be: a read that does not fill it tells that nothing else waits.
             let most = match self.framing {
-                Framing::Exact(left) => usize::try_from(left).unwrap_or(SCRATCH).min(SCRATCH),
+                Framing::Exact(left) => usize::try_from(left).map_or(SCRATCH, |left| SCRATCH.min(left + 1)),
                 Framing::Chunked(_) | Framing::UntilClose => SCRATCH,
             };
             let read = poll_read_with(source, context, most, |context, bytes| {
@@ -150,6 +150,15 @@ impl Pump {
             early.extend_from_slice(bytes.get(used..).unwrap_or_default());
             return Ok(());
         }
+        let bytes = match self.framing {
+            Framing::Exact(left) => {
+                let body = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+                let (body, beyond) = bytes.split_at(body);
+                early.extend_from_slice(beyond);
+                body
+            }
+            Framing::Chunked(_) | Framing::UntilClose => bytes,
+        };
         // Straight from the thread's buffer; only what the receiver does not take is copied.
         self.account(bytes.len());
         self.make_room();
