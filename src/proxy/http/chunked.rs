@@ -139,7 +139,7 @@ impl Chunked {
 /// Fields about framing, routing, authentication or the client's address have no place in trailers
 /// (RFC 9110, section 6.5.1); some backends would merge them into the head.
 fn may_be_trailer(field: &field::Field<'_>) -> bool {
-    const NEVER: [&str; 17] = [
+    const NEVER: [&str; 18] = [
         "authorization",
         "connection",
         "content-encoding",
@@ -156,6 +156,7 @@ fn may_be_trailer(field: &field::Field<'_>) -> bool {
         "trailer",
         "transfer-encoding",
         "upgrade",
+        "x-amzn-vpce-id",
         "x-real-ip",
     ];
     let name: Vec<u8> = field.name.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte }).collect();
@@ -201,7 +202,7 @@ mod tests {
     #[test]
     fn data_and_trailers_are_read_at_every_step_size() {
         let body =
-            b"5;a=\"b\"\r\nhello\r\n00A\r\n0123456789\r\n0\r\nX-Sum: 1\r\nContent-Length: 9\r\n\r\nGET";
+            b"5;a=\"b\"\r\nhello\r\n00A\r\n0123456789\r\n0\r\nX-Sum: 1\r\nContent-Length: 9\r\nX-Amzn-Vpce-Id: v\r\n\r\nGET";
         for step in 1..=body.len() {
             let (data, trailers, used) = decode_all(body, step).unwrap().unwrap();
             assert_eq!(data, b"hello0123456789");
