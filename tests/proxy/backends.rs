@@ -1,13 +1,102 @@
-//! Connections to backends, and what a backend is told by a PROXY header of its own.
+//! Several backends of a route, and what a backend is told by a PROXY header of its own.
 
 use elbws::proxy::observe::Counter;
 use elbws::proxy::proxy_protocol::{Addresses, Origin, Tlv, Versions, decode, encode_v2, tlv_kind};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::rig::{Backend, Peer, start, within};
+use crate::rig::{Backend, Peer, nobody, proxy, start, status, within};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
+
+async fn answer(backend: &Backend) {
+    let mut server = backend.accept().await;
+    server.head().await;
+    server.send(OK).await;
+}
+
+#[tokio::test]
+async fn requests_go_to_each_backend_in_turn() {
+    let (one, other) = (Backend::new().await, Backend::new().await);
+    let proxy =
+        start(&format!("routes: [{{ path: /, upstream: [\"{}\", \"{}\"] }}]", one.address, other.address));
+    for backend in [&one, &other, &one, &other] {
+        let mut client = Peer::https(&proxy).await;
+        client.send(GET).await;
+        answer(backend).await;
+        assert_eq!(client.answer().await.1, "ok");
+    }
+}
+
+#[tokio::test]
+async fn requests_go_to_the_backend_with_the_fewest_connections() {
+    let (one, other) = (Backend::new().await, Backend::new().await);
+    let proxy = start(&format!(
+        "routes: [{{ path: /, balance: least_connections, upstream: [\"{}\", \"{}\"] }}]",
+        one.address, other.address
+    ));
+    let mut waiting = Peer::https(&proxy).await;
+    waiting.send(GET).await;
+    let (mut busy, idle) = tokio::select! {
+        busy = one.accept() => (busy, &other),
+        busy = other.accept() => (busy, &one),
+    };
+    busy.head().await;
+    for _ in 0..4 {
+        let mut client = Peer::https(&proxy).await;
+        client.send(GET).await;
+        answer(idle).await;
+        assert_eq!(client.answer().await.1, "ok");
+    }
+    busy.send(OK).await;
+    assert_eq!(waiting.answer().await.1, "ok");
+}
+
+#[tokio::test]
+async fn a_backend_that_never_answers_is_left_out_as_one_that_is_down() {
+    let (silent, web) = (Backend::new().await, Backend::new().await);
+    let proxy = start(&format!(
+        "request_timeout: 200ms\nroutes: [{{ path: /, upstream: [\"{}\", \"{}\"] }}]",
+        silent.address, web.address
+    ));
+    let mut timed_out = 0;
+    for _ in 0..12 {
+        let mut client = Peer::https(&proxy).await;
+        client.send(GET).await;
+        let asked = tokio::select! {
+            mut server = web.accept() => {
+                server.head().await;
+                server.send(OK).await;
+                "200"
+            }
+            server = silent.accept() => {
+                assert_eq!(status(&client.head().await), "504");
+                drop(server);
+                timed_out += 1;
+                continue;
+            }
+        };
+        assert_eq!(status(&client.head().await), asked);
+    }
+    assert_eq!(timed_out, 3, "it is left out after three failures in a row");
+}
+
+#[tokio::test]
+async fn only_requests_that_are_sent_once_more_are_retries() {
+    let web = Backend::new().await;
+    let down = nobody().await;
+    let alone = proxy("", &[("/", down)]);
+    let mut client = Peer::https(&alone).await;
+    client.send(GET).await;
+    assert_eq!(status(&client.head().await), "502");
+    assert_eq!(alone.totals().get(Counter::Retries), 0);
+    let both = start(&format!("routes: [{{ path: /, upstream: [\"{down}\", \"{}\"] }}]", web.address));
+    let mut client = Peer::https(&both).await;
+    client.send(GET).await;
+    answer(&web).await;
+    assert_eq!(client.answer().await.1, "ok");
+    assert_eq!(both.totals().get(Counter::Retries), 1);
+}
 
 #[tokio::test]
 async fn a_backend_is_told_what_the_load_balancer_knows_of_the_client() {

@@ -102,10 +102,12 @@ impl Exchange<'_> {
                     return self.fail(Reject::UpstreamBroken, 502, "upstream_hung_up", detail).await;
                 }
                 Event::BadHead(error) => {
+                    backend.in_use.upstream().failed();
                     let detail = format!("{}: {error}", backend.in_use.upstream().address);
                     return self.fail(Reject::UpstreamBroken, 502, "upstream_malformed", detail).await;
                 }
                 Event::BackendSlow => {
+                    backend.in_use.upstream().failed();
                     let detail = format!("{} did not answer", backend.in_use.upstream().address);
                     return self.fail(Reject::UpstreamTimeout, 504, "upstream_timeout", detail).await;
                 }
@@ -138,6 +140,9 @@ impl Exchange<'_> {
     ) -> Result<Backend, Outcome> {
         let mut last = None;
         while let Some(upstream) = self.forward.group.choose(tried) {
+            if last.is_some() {
+                self.worker.metrics.add(Counter::Retries, 1);
+            }
             let in_use = InUse::new(&upstream);
             let own_only = self.forward.own_connection || self.forward.websocket.is_some();
             if !fresh_only
@@ -157,7 +162,6 @@ impl Exchange<'_> {
                     if !error.is_of_our_own() {
                         upstream.failed();
                     }
-                    self.worker.metrics.add(Counter::Retries, 1);
                     last = Some((upstream.address.to_string(), error));
                     tried.push(upstream);
                 }
