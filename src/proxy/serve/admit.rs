@@ -17,14 +17,8 @@ use crate::proxy::stream::Stream;
 /// Reads the PROXY header, where there must or may be one, and says whose connection this is.
 pub(super) async fn admit(client: &mut ClientIo, peer: SocketAddr, worker: &Worker) -> Option<Visitor> {
     let live = worker.shared.live();
-    let ends = match &client.stream {
-        Stream::Tcp(stream) => {
-            stream.local_addr().ok().map(|own| Addresses { source: peer, destination: own })
-        }
-        Stream::Unix(_) => None,
-    };
     let Accept::Header(versions) = live.config.accept else {
-        return Some(Visitor::bare(ends?, &live.config));
+        return Some(Visitor::bare(ends(client, peer)?, &live.config));
     };
     let trusted = &live.config.trusted;
     if !trusted.is_empty() && !is_trusted(trusted, peer.ip()) {
@@ -39,7 +33,7 @@ pub(super) async fn admit(client: &mut ClientIo, peer: SocketAddr, worker: &Work
     };
     let decoded = match header {
         Ok(Some(decoded)) => decoded,
-        Ok(None) => return Some(Visitor::bare(ends?, &live.config)),
+        Ok(None) => return Some(Visitor::bare(ends(client, peer)?, &live.config)),
         Err(NoHeader::Empty) => {
             // A connection with nothing on it is a health check of the load balancer's.
             worker.metrics.add(Counter::ConnectionsEmpty, 1);
@@ -59,11 +53,21 @@ pub(super) async fn admit(client: &mut ClientIo, peer: SocketAddr, worker: &Work
     let vpc_endpoint = header.vpc_endpoint_id().map(str::to_owned);
     let pair = match header.origin {
         Origin::Proxied(pair) => pair,
-        Origin::Socket => ends?,
+        Origin::Socket => ends(client, peer)?,
     };
     let mut visitor = Visitor::new(pair, vpc_endpoint, &live.config);
     visitor.tlvs = header.tlvs.into_iter().filter(Tlv::is_about_the_client).collect();
     Some(visitor)
+}
+
+/// The socket's own two ends, which are asked for only where no header names others.
+fn ends(client: &ClientIo, peer: SocketAddr) -> Option<Addresses> {
+    match &client.stream {
+        Stream::Tcp(stream) => {
+            stream.local_addr().ok().map(|own| Addresses { source: peer, destination: own })
+        }
+        Stream::Unix(_) => None,
+    }
 }
 
 /// Why there is no PROXY header.
