@@ -1,8 +1,9 @@
 //! Health, metrics and logs, as load balancers and operators see them.
 
 use elbws::proxy::proxy_protocol::{Origin, encode_v2};
+use serde_json::json;
 
-use crate::rig::{Backend, HTTPS, Peer, proxy, status, tunnel, until};
+use crate::rig::{Backend, HTTP, HTTPS, Peer, proxy, status, tunnel, until};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const HEALTH: &str = "health: \"127.0.0.1:0\"";
@@ -101,4 +102,28 @@ async fn the_access_log_names_the_visitor_and_how_a_tunnel_ended() {
     assert_eq!((&lines[1]["bytes_received"], &lines[1]["bytes_sent"]), (&8.into(), &4.into()));
     assert_eq!(lines[1]["tunnel"]["closed_by"], "client");
     assert_eq!(lines[1]["tunnel"]["close_code"], 1000);
+}
+
+#[tokio::test]
+async fn the_access_log_has_answers_of_the_proxys_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.log");
+    let backend = Backend::new().await;
+    let extra = format!("redirect_http: true\naccess_log: {}", path.display());
+    let proxy = proxy(&extra, &[("/web/", backend.address)]);
+    for (header, target, expected) in [(HTTP, "/web/a?b", "301"), (HTTPS, "/", "404")] {
+        let mut client = Peer::connect(&proxy).await;
+        client.send(header).await;
+        let (head, _) = client.ask(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+        assert_eq!(status(&head), expected);
+    }
+    until(|| std::fs::read_to_string(&path).unwrap().lines().count() == 2).await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |line: &serde_json::Value| {
+        ["client", "scheme", "target", "status", "bytes_sent"].map(|field| line[field].clone())
+    };
+    assert_eq!(of(&lines[0]), [json!("192.0.2.1"), json!("http"), json!("/web/a?b"), json!(301), json!(22)]);
+    assert_eq!(of(&lines[1]), [json!("192.0.2.1"), json!("https"), json!("/"), json!(404), json!(14)]);
 }

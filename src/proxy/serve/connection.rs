@@ -121,19 +121,21 @@ async fn requests(mut client: ClientIo, peer: SocketAddr, visitor: &Visitor, pla
         drop(live);
         match plan {
             Plan::Refuse(error) => return refuse_head(&mut client, &worker, visitor, error, body).await,
-            Plan::Reply(reply) => {
+            Plan::Answer { reply, keep_alive, entry } => {
                 if reply.status == 404 {
                     worker.reject(Reject::NoRoute, visitor.address, "no route for the request");
                 }
-                // The request may have a body, which would have to be read first.
-                return refuse(&mut client, &worker, &reply, body).await;
-            }
-            Plan::Redirect { reply, keep_alive } => {
-                if !keep_alive || worker.shared.is_draining() {
-                    return refuse(&mut client, &worker, &reply, body).await;
+                let keep_alive = keep_alive && !worker.shared.is_draining();
+                let sent = send(&mut client, &worker, &reply, keep_alive, body).await;
+                if let Some(mut entry) = entry {
+                    (entry.status, entry.bytes_sent) = (reply.status, reply.body_length(body));
+                    entry.duration = started.elapsed();
+                    worker.log(&entry);
                 }
-                if send(&mut client, &worker, &reply, true, body).await.is_err() {
-                    return;
+                match sent {
+                    Ok(()) if keep_alive => {}
+                    Ok(()) => return client.linger().await,
+                    Err(_) => return,
                 }
             }
             Plan::Forward(forward) => match forward_one(&mut client, &worker, *forward, started).await {

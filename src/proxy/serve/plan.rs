@@ -18,10 +18,13 @@ use crate::proxy::upstream::Group;
 pub(super) enum Plan {
     /// It is malformed.
     Refuse(HeadError),
-    /// The proxy answers, and the connection ends.
-    Reply(Reply),
-    /// The proxy answers with a redirect.
-    Redirect { reply: Reply, keep_alive: bool },
+    /// The proxy answers.
+    Answer {
+        reply: Reply,
+        /// Whether another request may follow.
+        keep_alive: bool,
+        entry: Option<Box<Entry>>,
+    },
     /// A backend answers.
     Forward(Box<Forward>),
 }
@@ -67,10 +70,15 @@ fn judge(
     let from_alb = alb.then(|| visitor.seen_by_alb(&request.fields));
     let visitor = from_alb.as_ref().unwrap_or(visitor);
     let Some(found) = live.route(request.path(), request.host_name()) else {
-        return Ok(Plan::Reply(Reply::new(404, "no_route")));
+        // The request may have a body, which would have to be read before another one.
+        let entry = log.then(|| Box::new(entry(&request, visitor)));
+        return Ok(Plan::Answer { reply: Reply::new(404, "no_route"), keep_alive: false, entry });
     };
     if found.route.redirect_http && visitor.scheme == Some(Scheme::Http) {
-        return Ok(redirect(&request, config.https_port()));
+        let reply = redirect(&request, config.https_port())?;
+        let keep_alive = request.keep_alive && request.body == BodyLength::Exact(0);
+        let entry = log.then(|| Box::new(entry(&request, visitor)));
+        return Ok(Plan::Answer { reply, keep_alive, entry });
     }
     let key = http::wants_websocket(&request)?;
     let pair = Addresses { source: visitor.address, destination: visitor.destination };
@@ -97,13 +105,11 @@ fn judge(
     })))
 }
 
-fn redirect(request: &Request<'_>, port: Option<u16>) -> Plan {
-    let Some(host) = request.host_name() else { return Plan::Refuse(HeadError::Malformed("no Host")) };
+fn redirect(request: &Request<'_>, port: Option<u16>) -> Result<Reply, HeadError> {
+    let host = request.host_name().ok_or(HeadError::Malformed("no Host"))?;
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
     let target = if request.target == "*" { "/" } else { request.target };
-    let reply = Reply::moved(format!("https://{host}{port}{target}"));
-    let keep_alive = request.keep_alive && request.body == BodyLength::Exact(0);
-    Plan::Redirect { reply, keep_alive }
+    Ok(Reply::moved(format!("https://{host}{port}{target}")))
 }
 
 fn entry(request: &Request<'_>, visitor: &Visitor) -> Entry {

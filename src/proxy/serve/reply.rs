@@ -24,13 +24,22 @@ impl Reply {
         Self { status: 301, reason: "redirect", location: Some(location) }
     }
 
+    fn text(&self) -> String {
+        format!("{} {}\n", self.status, phrase(self.status))
+    }
+
+    /// How much of the answer is body; `body` is false for HEAD.
+    pub(super) fn body_length(&self, body: bool) -> u64 {
+        if body { self.text().len() as u64 } else { 0 }
+    }
+
     /// The bytes of the answer; `body` is false for HEAD.
     pub(super) fn render(&self, keep_alive: bool, body: bool, reason_header: bool) -> Vec<u8> {
         const IMF: &[BorrowedFormatItem<'_>] = format_description!(
             "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
         );
         let phrase = phrase(self.status);
-        let text = format!("{} {phrase}\n", self.status);
+        let text = self.text();
         let mut out = format!("HTTP/1.1 {} {phrase}\r\n", self.status);
         // Writing to a String cannot fail.
         let _ = write!(out, "Date: {}\r\n", OffsetDateTime::now_utc().format(IMF).unwrap_or_default());
