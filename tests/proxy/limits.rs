@@ -3,6 +3,7 @@
 use elbws::proxy::config::Config;
 use elbws::proxy::serve::{Listeners, Proxy};
 
+use crate::process::Running;
 use crate::rig::{Backend, HTTP, HTTPS, Peer, field, proxy, status, until};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -70,4 +71,15 @@ async fn no_answer_to_head_has_a_body() {
         assert_ne!(field(&head, "content-length"), Some("0"), "{head}");
         client.expect_end().await;
     }
+}
+
+#[tokio::test]
+async fn the_soft_limit_of_descriptors_is_raised_to_the_hard_one() {
+    let backend = Backend::new().await;
+    let running = Running::start_by("ulimit -S -n 64 && exec \"$0\" --config proxy.yaml", backend.address);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.process())).unwrap();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let [soft, hard, ..] = files.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{files}") };
+    assert_eq!(soft, hard);
+    assert_ne!(soft, "64");
 }
