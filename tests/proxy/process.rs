@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -160,6 +161,37 @@ async fn a_second_sigterm_ends_at_once() {
     running.signal(Signal::SIGINT);
     running.expect("ending at once");
     assert_eq!(running.wait(), Some(0));
+}
+
+#[tokio::test]
+async fn a_second_sigterm_waits_for_no_resolver() {
+    let Some(unshare) = peers::find("unshare") else { return };
+    let mount = ["-rm", "mount", "--bind", "/etc/hosts", "/etc/resolv.conf"];
+    if !Command::new(unshare).args(mount).output().unwrap().status.success() {
+        peers::skip("a process may not have mounts of its own here");
+        return;
+    }
+    let at = peers::free().ip();
+    let Ok(resolver) = std::net::UdpSocket::bind((at, 53)) else {
+        peers::skip("port 53 may not be listened on here");
+        return;
+    };
+    let command = format!(
+        "echo nameserver {at} > resolv.conf && sed -i 's/192.0.2.1:80/app.example:80/' proxy.yaml && exec unshare -rm \
+         sh -c 'mount --bind resolv.conf /etc/resolv.conf && exec \"$0\" --config proxy.yaml' \"$0\""
+    );
+    let mut running = Running::start_by(&command, "192.0.2.1:80".parse().unwrap());
+    let mut client = Peer::to(running.address).await;
+    client.send(format!("{HTTPS}GET / HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+    resolver.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    resolver.recv(&mut [0; 512]).unwrap();
+    let asked = Instant::now();
+    running.signal(Signal::SIGTERM);
+    running.expect("draining");
+    running.signal(Signal::SIGTERM);
+    assert_eq!(running.wait(), Some(0));
+    // Its patience with each question is five seconds, and it asks again.
+    assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ impl Worker {
             pool: Pool::default(),
             tunnels: Arc::new(Registry::default()),
         });
-        runtime.block_on(async {
+        let served = runtime.block_on(async {
             let mut accepting = JoinSet::new();
             for listener in listeners {
                 accepting.spawn(accept(Arc::clone(&worker), TcpListener::from_std(listener)?));
@@ -62,7 +62,10 @@ impl Worker {
             }
             worker.keep_time(accepting).await;
             Ok(())
-        })
+        });
+        // Dropped, it would wait for a resolver that does not answer.
+        runtime.shutdown_background();
+        served
     }
 
     /// The clock: idle tunnels, stale backend connections, and the course of a drain.
