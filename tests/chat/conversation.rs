@@ -124,6 +124,30 @@ async fn visitors_of_a_room_hear_each_other() {
 }
 
 #[tokio::test]
+async fn seats_tell_visitors_of_one_name_apart() {
+    let (server, elsewhere) = (Server::start().await, Server::start().await);
+    let (mut first, mut second) =
+        (Visitor::enter(&server, "", &[]).await, Visitor::enter(&elsewhere, "", &[]).await);
+    let (one, other) = (first.hear().await, second.hear().await);
+    assert_eq!(
+        one["members"],
+        serde_json::json!([{"seat": one["seat"], "name": "guest", "address": "127.0.0.1"}])
+    );
+    assert_ne!(one["seat"], other["seat"], "a visitor who comes to another server has another seat");
+    let mut again = Visitor::enter(&server, "", &[]).await;
+    let own = again.hear().await["seat"].clone();
+    assert_ne!(own, one["seat"]);
+    again.say("hello").await;
+    for kind in ["join", "message"] {
+        let line = first.hear().await;
+        assert_eq!((&line["type"], &line["seat"]), (&kind.into(), &own));
+    }
+    drop(again);
+    let line = first.hear().await;
+    assert_eq!((&line["type"], &line["seat"]), (&"leave".into(), &own));
+}
+
+#[tokio::test]
 async fn messages_beyond_64_kib_are_refused_with_1009() {
     let server = Server::start().await;
     let mut ann = Visitor::enter(&server, "?name=Ann", &[]).await;

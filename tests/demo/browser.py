@@ -1,5 +1,6 @@
 """Two windows of Chromium chat at the page given, as Ann and Bob, each in a browser of its own: Ann comes over
-IPv4, Bob over IPv6. The page's CA is trusted as an authority of the user's own.
+IPv4, Bob over IPv6. The page's CA is trusted as an authority of the user's own. Ann opens a second window under
+the same name, and her first one loses its connection.
 
 Arguments: the page's URL, the CA file (a PEM file), and a PNG file for a screenshot of each window (NAME-1.png).
 """
@@ -86,6 +87,41 @@ def heard(driver, name, address, text):
     wait(driver, found)
 
 
+def own_messages(driver):
+    return [item.text for item in driver.find_elements(By.CSS_SELECTOR, "#log li.mine .text")]
+
+
+def again(driver, name):
+    """Another window of the same browser joins with the keys that the first page calls for: Enter."""
+    driver.switch_to.new_window("tab")
+    driver.get(page)
+    wait(driver, lambda d: d.switch_to.active_element.get_attribute("id") == "name")
+    assert driver.find_element(By.ID, "name").get_attribute("value") == name, "the name is remembered"
+    driver.switch_to.active_element.send_keys(Keys.ENTER)
+    wait(driver, lambda d: d.find_element(By.ID, "state").text == "connected")
+
+
+def writes_lines(driver):
+    """The message's field grows with its lines, and the last of the log stays in sight."""
+    field = driver.find_element(By.ID, "text")
+    height = field.size["height"]
+    field.send_keys("one", Keys.SHIFT, Keys.ENTER, Keys.SHIFT, "two", Keys.SHIFT, Keys.ENTER, Keys.SHIFT, "three")
+    assert field.size["height"] > height + 30, (height, field.size)
+    end = "const log = document.getElementById('log'); return log.scrollHeight - log.scrollTop - log.clientHeight"
+    wait(driver, lambda d: d.execute_script(end) < 2)
+    field.send_keys(Keys.ENTER)
+    wait(driver, lambda d: own_messages(d)[-1:] == ["one\ntwo\nthree"])
+    assert field.size["height"] == height, (height, field.size)
+
+
+def comes_back(driver, said):
+    """A connection that is lost is made anew, with the history and what was this window's own in it."""
+    driver.execute_script("window.lost = socket; socket.close()")
+    wait(driver, lambda d: d.execute_script("return socket && socket !== lost && socket.readyState === 1"))
+    wait(driver, lambda d: d.find_element(By.ID, "state").text == "connected")
+    wait(driver, lambda d: own_messages(d) == said)
+
+
 def is_distrusted(stack):
     """Without the CA in its store the same browser refuses the page, so it is the store that counts."""
     home = stack.enter_context(tempfile.TemporaryDirectory())
@@ -118,4 +154,17 @@ with ExitStack() as stack:
     heard(bob, "Ann", ANN, "And back. The load balancer ends TLS, and the proxy knows who you are.")
     for number, window in enumerate(windows, 1):
         window.save_screenshot(screenshot.replace(".png", f"-{number}.png"))
+    first = ann.current_window_handle
+    again(ann, "Ann")
+    assert own_messages(ann) == [], "what the other window said is not this one's"
+    who = ann.find_element(By.ID, "who").text
+    assert who == f"Ann, seen as {ANN} – with Ann and Bob", who
+    writes_lines(ann)
+    ann.switch_to.window(first)
+    heard(ann, "Ann", ANN, "one\ntwo\nthree")
+    said = ["And back. The load balancer ends TLS, and the proxy knows who you are."]
+    assert own_messages(ann) == said, own_messages(ann)
+    comes_back(ann, said)
+    ann.find_element(By.ID, "leave").send_keys(Keys.ENTER)
+    wait(ann, lambda d: d.switch_to.active_element.get_attribute("id") == "name")
 print("chatted")

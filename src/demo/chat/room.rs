@@ -1,6 +1,8 @@
 //! Rooms: who is in them, what was said last, and who is told.
 
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Utf8Bytes;
@@ -26,6 +28,8 @@ pub(super) struct Rooms(Mutex<BTreeMap<String, Room>>);
 
 #[derive(Debug)]
 struct Room {
+    /// Tells its seats from those of a room of the same name, of another server or of another time.
+    token: u64,
     history: VecDeque<Line>,
     members: BTreeMap<u64, Member>,
     next_seat: u64,
@@ -34,6 +38,7 @@ struct Room {
 
 #[derive(Debug, Clone, Serialize)]
 struct Member {
+    seat: String,
     name: String,
     address: String,
 }
@@ -51,6 +56,8 @@ enum Kind {
 struct Line {
     r#type: Kind,
     room: String,
+    /// Whose it is: names may be the same, and addresses too.
+    seat: String,
     name: String,
     text: String,
     address: String,
@@ -62,6 +69,7 @@ struct Line {
 struct Welcome<'a> {
     r#type: &'static str,
     room: &'a str,
+    seat: &'a str,
     name: &'a str,
     text: &'static str,
     address: String,
@@ -81,6 +89,8 @@ pub(super) struct Seat {
     rooms: Arc<Rooms>,
     visitor: Visitor,
     number: u64,
+    /// What the others know it by.
+    id: String,
     /// The first frame for the visitor.
     pub(super) welcome: Utf8Bytes,
     /// All further ones.
@@ -96,16 +106,19 @@ impl Rooms {
             rooms.remove(&empty.ok_or(Crowded)?);
         }
         let room = rooms.entry(visitor.room.clone()).or_insert_with(Room::new);
-        let line = Line::new(Kind::Join, &visitor, String::new());
-        // Nobody in the room is no error.
-        let _ = room.lines.send(frame(&line));
         let number = room.next_seat;
         room.next_seat += 1;
-        room.members.insert(number, Member { name: visitor.name.clone(), address: line.address.clone() });
+        let id = format!("{:016x}-{number}", room.token);
+        let line = Line::new(Kind::Join, &id, &visitor, String::new());
+        // Nobody in the room is no error.
+        let _ = room.lines.send(frame(&line));
+        let (seat, address) = (id.clone(), line.address.clone());
+        room.members.insert(number, Member { seat, name: visitor.name.clone(), address });
         // Under the same lock as the subscription: the newcomer misses no line and gets none twice.
         let welcome = frame(&Welcome {
             r#type: "welcome",
             room: &visitor.room,
+            seat: &id,
             name: &visitor.name,
             text: "",
             address: line.address,
@@ -115,7 +128,7 @@ impl Rooms {
         });
         let lines = room.lines.subscribe();
         drop(rooms);
-        Ok(Seat { rooms: Arc::clone(self), visitor, number, welcome, lines })
+        Ok(Seat { rooms: Arc::clone(self), visitor, number, id, welcome, lines })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Room>> {
@@ -126,6 +139,7 @@ impl Rooms {
 impl Room {
     fn new() -> Self {
         Self {
+            token: RandomState::new().build_hasher().finish(),
             history: VecDeque::new(),
             members: BTreeMap::new(),
             next_seat: 0,
@@ -147,7 +161,7 @@ impl Seat {
     pub(super) fn say(&self, text: String) {
         let mut rooms = self.rooms.lock();
         if let Some(room) = rooms.get_mut(&self.visitor.room) {
-            let line = Line::new(Kind::Message, &self.visitor, text);
+            let line = Line::new(Kind::Message, &self.id, &self.visitor, text);
             let _ = room.lines.send(frame(&line));
             room.remember(line);
         }
@@ -159,17 +173,19 @@ impl Drop for Seat {
         let mut rooms = self.rooms.lock();
         if let Some(room) = rooms.get_mut(&self.visitor.room) {
             room.members.remove(&self.number);
-            let _ = room.lines.send(frame(&Line::new(Kind::Leave, &self.visitor, String::new())));
+            let line = Line::new(Kind::Leave, &self.id, &self.visitor, String::new());
+            let _ = room.lines.send(frame(&line));
         }
     }
 }
 
 impl Line {
-    fn new(kind: Kind, visitor: &Visitor, text: String) -> Self {
+    fn new(kind: Kind, seat: &str, visitor: &Visitor, text: String) -> Self {
         let now = OffsetDateTime::now_utc();
         Self {
             r#type: kind,
             room: visitor.room.clone(),
+            seat: seat.to_owned(),
             name: visitor.name.clone(),
             text,
             address: visitor.address.to_string(),
