@@ -110,9 +110,9 @@ pub enum Finding {
     },
     /// Of TLS.
     Tls {
-        /// `TLSv1_3` or the like.
+        /// `TLS 1.3` or `TLS 1.2`.
         version: String,
-        /// The cipher suite.
+        /// The cipher suite, by IANA's name.
         cipher: String,
         /// Who the certificate is for.
         subject: String,

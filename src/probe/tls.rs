@@ -9,8 +9,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, InvalidMessage, RootCertStore,
-    SignatureScheme,
+    CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, Error as TlsError, InvalidMessage,
+    ProtocolVersion, RootCertStore, SignatureScheme,
 };
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
@@ -21,6 +21,7 @@ use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 use super::PATIENCE;
 use super::outcome::{Finding, Problem};
+use super::versions::TlsVersion;
 
 /// Whose certificates are trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,11 +120,8 @@ pub(super) async fn handshake(
     let certificate = certificate
         .ok_or_else(|| Problem::Handshake { error: "the certificate cannot be read".to_owned() })?;
     let finding = Finding::Tls {
-        version: connection.protocol_version().map(|version| format!("{version:?}")).unwrap_or_default(),
-        cipher: connection
-            .negotiated_cipher_suite()
-            .map(|suite| format!("{:?}", suite.suite()))
-            .unwrap_or_default(),
+        version: version(connection.protocol_version()).to_string(),
+        cipher: connection.negotiated_cipher_suite().map(|suite| cipher(suite.suite())).unwrap_or_default(),
         subject: certificate.subject,
         names: certificate.names,
         issuer: certificate.issuer,
@@ -131,6 +129,19 @@ pub(super) async fn handshake(
         days_left: (certificate.expires - OffsetDateTime::now_utc()).whole_days(),
     };
     Ok((finding, stream))
+}
+
+fn version(agreed: Option<ProtocolVersion>) -> TlsVersion {
+    match agreed {
+        Some(ProtocolVersion::TLSv1_3) => TlsVersion::Tls13,
+        // The only other one that rustls speaks.
+        _ => TlsVersion::Tls12,
+    }
+}
+
+/// The name that IANA has registered; rustls has one of its own for those of TLS 1.3.
+fn cipher(suite: CipherSuite) -> String {
+    suite.as_str().map(|name| name.replacen("TLS13_", "TLS_", 1)).unwrap_or_default()
 }
 
 fn config(provider: Arc<CryptoProvider>, verifier: Arc<Recorder>) -> Result<ClientConfig, TlsError> {

@@ -30,11 +30,14 @@ async fn a_chat_behind_tls_passes_every_step() {
     };
     let report = run(&options).await;
     assert!(report.passed(), "{report:?}");
-    let Finding::Tls { version, names, days_left, .. } = finding(&report, StepName::Tls) else { panic!() };
+    let Finding::Tls { version, cipher, names, days_left, .. } = finding(&report, StepName::Tls) else {
+        panic!()
+    };
     assert_eq!(
         (version.as_str(), names.as_slice(), *days_left),
-        ("TLSv1_3", &["chat.example.com".to_owned()][..], 40)
+        ("TLS 1.3", &["chat.example.com".to_owned()][..], 40)
     );
+    assert!(cipher.starts_with("TLS_"), "{cipher}");
     assert!(matches!(finding(&report, StepName::Redirect), Finding::Redirect { status: 301, .. }));
     assert!(matches!(finding(&report, StepName::Upgrade), Finding::Upgrade { status: 101, .. }));
     // The chat tells its visitors their address.
