@@ -50,7 +50,7 @@ pub struct Options {
 pub async fn probe(options: &Options, mut tell: impl FnMut(&Step)) -> Result<Report, TrustError> {
     let roots = tls::roots(&options.trust)?;
     let mut run = Run { steps: Vec::new(), tell: &mut tell };
-    // Every step leads to the next; the first that fails ends it, and says so in its own result.
+    // The steps lead from one to the next, the redirect aside; one that fails ends it, and says so in its own result.
     let _ = steps(options, roots, &mut run).await;
     for name in StepName::ALL {
         if run.steps.iter().all(|step| step.name != name) {
@@ -130,7 +130,8 @@ async fn steps(options: &Options, roots: rustls::RootCertStore, run: &mut Run<'_
         let start = Instant::now();
         let redirect = redirects(SocketAddr::new(peer.ip(), port), target, port).await;
         let redirect = redirect.map(|finding| (finding, ()));
-        run.take(StepName::Redirect, start, redirect)?;
+        // Whoever has the https URL does not need it.
+        let _ = run.take(StepName::Redirect, start, redirect);
     } else {
         run.skip(StepName::Redirect, skipped(options, StepName::Redirect));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elbws::probe::{Options, Problem, Trust, probe};
+use elbws::probe::{Options, Outcome, Problem, StepName, Trust, probe};
 use tokio::net::TcpListener;
 
 use crate::world::{Front, answering, chat, failure, options, run};
@@ -111,6 +111,10 @@ async fn plain_http_must_lead_to_https_of_the_same_host() {
         let from_http = Some(answering(answer).await.port());
         let options = Options { from_http, ..options(&format!("ws://localhost:{}/ws/", chat.port())) };
         assert_eq!(failure(&options).await, expected);
+        // Who has the other URL is not kept from finding out whether it works.
+        let report = run(&options).await;
+        let close = report.steps.iter().find(|step| step.name == StepName::Close).unwrap();
+        assert!(matches!(close.outcome, Outcome::Passed(_)) && !report.passed(), "{report:?}");
     }
 }
 
