@@ -3,6 +3,7 @@
 use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
 use super::local_instance::client;
+use super::rollout::complete_for_comparison;
 use super::session;
 use super::spec_file::{self, Files};
 use crate::promise::{Options, PromiseError, check};
@@ -39,7 +40,8 @@ pub(crate) fn run(globals: &Globals, path: &str, mut options: Options) -> Result
         failure
     })?;
     let spec = spec_file::parse(path, &text)?;
-    let stack = spec_file::stack(&spec, Files::Needed)?;
+    let mut stack = spec_file::stack(&spec, Files::Needed)?;
+    complete_for_comparison(&mut stack);
     // An endpoint elsewhere is no local AWS.
     options.local = client(globals).ok();
     let (spec, stack, options) = (&spec, &stack, &options);

@@ -50,7 +50,9 @@ impl Facts {
         let observed = Box::pin(observe(clients, stack)).await?;
         let health = health(clients, stack, &observed).await?;
         let live = Live::of(stack, &observed, &health);
-        let drift = plan(stack, &observed, Adoption::Refuse).map(|plan| plan.changes);
+        // Who only looks needs no program to install.
+        let without_proxy = Stack { proxy: None, ..stack.clone() };
+        let drift = plan(&without_proxy, &observed, Adoption::Refuse).map(|plan| plan.changes);
         let ids: BTreeSet<String> = observed.instances.iter().map(|found| found.id.clone()).collect();
         let machines = vpc::machines(clients, &ids).await.map_err(|error| error.to_string());
         let subnets: BTreeSet<String> = live

@@ -38,7 +38,11 @@ async fn visitors_chat(kind: &str) {
     .await;
 
     // What was built is what the spec beside it says.
-    demo.run(&["plan", line["spec"].as_str().unwrap(), "--detailed-exitcode"]).await;
+    let spec = line["spec"].as_str().unwrap();
+    demo.run(&["plan", spec, "--detailed-exitcode"]).await;
+    for look in ["status", "doctor", "probe"] {
+        demo.run(&[look, spec]).await;
+    }
     if kind == "classic" {
         failures_are_explained(&demo).await;
     }

@@ -11,7 +11,7 @@ use super::promised::To;
 use super::{Name, Outcome, PromiseError, Run};
 use crate::provision::aws::Clients;
 use crate::provision::observe::observe;
-use crate::provision::plan::{Adoption, Change, PlanError, plan};
+use crate::provision::plan::{Adoption, Change, PlanError, ProxyOn, ProxyState, plan, proxy_states};
 use crate::provision::resource::{
     Certificate, CertificateSource, DesiredBalancer, Kind, LoadBalancerType, Stack, v2 as resource_v2,
 };
@@ -29,6 +29,8 @@ pub(super) struct Facts {
     records: Vec<resource_v2::Record>,
     /// What the next apply would change, or why it cannot tell.
     drift: Result<Vec<Change>, Vec<PlanError>>,
+    /// The proxy on each instance, where the spec has it installed.
+    proxies: Vec<ProxyOn>,
 }
 
 /// What is known of the load balancer, by the API that tells it.
@@ -57,7 +59,10 @@ impl Facts {
                 (found.dns_name.clone(), Balancer::V2(facts))
             }
         };
-        let drift = plan(stack, &observed, Adoption::Refuse).map(|plan| plan.changes);
+        let proxies = proxy_states(stack, &observed);
+        // Who only looks needs no program to install.
+        let without_proxy = Stack { proxy: None, ..stack.clone() };
+        let drift = plan(&without_proxy, &observed, Adoption::Refuse).map(|plan| plan.changes);
         Ok(Self {
             name: name.to_owned(),
             dns_name,
@@ -66,6 +71,7 @@ impl Facts {
             certificates: observed.certificates,
             records: observed.records,
             drift,
+            proxies,
         })
     }
 
@@ -160,10 +166,16 @@ impl Facts {
     fn stack(&self) -> Outcome {
         let mend = "`elbws plan SPEC` shows it field by field, `elbws apply SPEC` mends it";
         match &self.drift {
-            Ok(changes) if changes.is_empty() => Outcome::Kept("AWS has what the spec describes".to_owned()),
             Ok(changes) => {
-                let resources: Vec<String> =
-                    changes.iter().map(|change| change.resource.to_string()).collect();
+                let differing = self.proxies.iter().filter(|proxy| proxy.state != ProxyState::AsDesired);
+                let resources: Vec<String> = changes
+                    .iter()
+                    .map(|change| change.resource.to_string())
+                    .chain(differing.map(|proxy| format!("proxy/{}", proxy.instance)))
+                    .collect();
+                if resources.is_empty() {
+                    return Outcome::Kept("AWS has what the spec describes".to_owned());
+                }
                 Outcome::Broken {
                     error: format!("AWS differs from the spec in {}", resources.join(", ")),
                     causes: vec![Cause::new("it was changed by other means, or not applied since", mend)],
