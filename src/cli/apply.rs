@@ -74,7 +74,7 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Fail
     } else {
         let spec = spec_file::parse(&arguments.source, &text)?;
         let mut stack = spec_file::stack(&spec, Files::Needed)?;
-        arguments.rollout.complete(&mut stack, Some(arguments.timeout))?;
+        arguments.rollout.complete(globals, &mut stack, Some(arguments.timeout))?;
         (Source::Spec(Box::new(stack)), spec.region)
     };
     session::run(globals, region.as_deref(), |session| apply(globals, arguments, source, session))

@@ -36,7 +36,7 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Fail
     if stack.proxy.is_none() {
         return Err(not_deployed());
     }
-    arguments.rollout.complete(&mut stack, Some(arguments.timeout))?;
+    arguments.rollout.complete(globals, &mut stack, Some(arguments.timeout))?;
     session::run(globals, spec.region.as_deref(), |session| async move {
         let observed = session.observe(&stack).await?;
         let plan = plan::deploy(&stack, &observed, Adoption::Refuse).map_err(unplannable)?;

@@ -57,7 +57,7 @@ impl Agreed {
 pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure> {
     let spec = spec_file::parse(&arguments.spec, &spec_file::read_text(&arguments.spec)?)?;
     let mut stack = spec_file::stack(&spec, Files::Needed)?;
-    arguments.rollout.complete(&mut stack, None)?;
+    arguments.rollout.complete(globals, &mut stack, None)?;
     session::run(globals, spec.region.as_deref(), |session| print(globals, arguments, stack, session))
 }
 

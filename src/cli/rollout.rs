@@ -9,6 +9,9 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use super::failure::{Exit, Failure};
+use super::globals::Globals;
+#[cfg(feature = "local")]
+use super::session::client_options;
 use crate::provision::install::architecture_of;
 use crate::provision::resource::{Architecture, ProgramFile, Stack, sha256_of};
 
@@ -27,12 +30,23 @@ pub(crate) struct Rollout {
 
 impl Rollout {
     /// Completes what the spec says of the proxy. `timeout` is what the load balancer is given for each instance.
-    pub(crate) fn complete(&self, stack: &mut Stack, timeout: Option<Duration>) -> Result<(), Failure> {
+    pub(crate) fn complete(
+        &self,
+        globals: &Globals,
+        stack: &mut Stack,
+        timeout: Option<Duration>,
+    ) -> Result<(), Failure> {
         let Some(desired) = &mut stack.proxy else {
             return if self.proxy_binary.is_empty() { Ok(()) } else { Err(not_deployed()) };
         };
         desired.programs = given(&self.proxy_binary)?;
         for (architecture, program) in beside()? {
+            desired.programs.entry(architecture).or_insert(program);
+        }
+        #[cfg(feature = "local")]
+        if client_options(globals, None).is_local() {
+            // Whose instances are this machine: what the demo has deployed on them can be applied again.
+            let (architecture, program) = of_this_machine()?;
             desired.programs.entry(architecture).or_insert(program);
         }
         desired.max_unavailable = self.max_unavailable;
@@ -103,7 +117,7 @@ fn beside() -> Result<BTreeMap<Architecture, ProgramFile>, Failure> {
 
 /// Returns the program that runs on this machine: the elbws-proxy beside elbws, or elbws, which is the proxy under that
 /// name.
-#[cfg(all(feature = "local", feature = "probe"))]
+#[cfg(feature = "local")]
 pub(crate) fn of_this_machine() -> Result<(Architecture, ProgramFile), Failure> {
     let beside = Architecture::of_this_machine().and_then(|machine| beside().ok()?.remove_entry(&machine));
     match beside {

@@ -55,6 +55,16 @@ pub(crate) struct Session {
     pub(crate) cancel: Cancel,
 }
 
+/// Returns whom the options and the spec's `region` call.
+pub(crate) fn client_options(globals: &Globals, region: Option<&str>) -> ClientOptions {
+    ClientOptions {
+        profile: globals.profile.clone(),
+        region: globals.region.clone().or_else(|| region.map(str::to_owned)),
+        endpoint_url: globals.endpoint_url.clone(),
+        local: globals.local,
+    }
+}
+
 /// Runs `work` with clients for the options and the spec's `region`.
 ///
 /// The first SIGINT or SIGTERM asks it to stop; the second ends the process as it would without us.
@@ -67,12 +77,7 @@ where
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let options = ClientOptions {
-        profile: globals.profile.clone(),
-        region: globals.region.clone().or_else(|| region.map(str::to_owned)),
-        endpoint_url: globals.endpoint_url.clone(),
-        local: globals.local,
-    };
+    let options = client_options(globals, region);
     runtime.block_on(async {
         let (canceller, cancel) = cancellation();
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;

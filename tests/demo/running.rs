@@ -18,13 +18,21 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A demo that runs until it is stopped or dropped.
 pub(crate) struct Running {
+    program: PathBuf,
     child: Child,
     /// What it printed.
     pub(crate) line: Value,
 }
 
+/// The program under test.
+pub(crate) const ELBWS: &str = env!("CARGO_BIN_EXE_elbws");
+
 pub(crate) fn elbws() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_elbws"));
+    command(Path::new(ELBWS))
+}
+
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
     command.kill_on_drop(true).stdin(Stdio::null());
     command
 }
@@ -52,8 +60,9 @@ pub(crate) fn interrupt(child: &Child) {
 }
 
 impl Running {
-    pub(crate) async fn start(kind: &str) -> Self {
-        let mut child = elbws()
+    /// Starts one by the program at that path.
+    pub(crate) async fn start(program: &Path, kind: &str) -> Self {
+        let mut child = command(program)
             .args(["demo", "--type", kind, "--output", "json", "--port-offset", &free_offset().to_string()])
             .stdout(Stdio::piped())
             .spawn()
@@ -61,12 +70,12 @@ impl Running {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("ready in time");
         let line = line.unwrap().expect("a line when it is ready");
-        Self { child, line: serde_json::from_str(&line).unwrap() }
+        Self { program: program.to_owned(), child, line: serde_json::from_str(&line).unwrap() }
     }
 
     /// Runs `elbws probe` and returns its exit code and its report.
     pub(crate) async fn probe(&self, arguments: &[&str]) -> (i32, Value) {
-        let mut command = elbws();
+        let mut command = command(&self.program);
         let run = command.args(["probe", "--output", "json"]).args(arguments).output();
         let output = tokio::time::timeout(PATIENCE, run).await.expect("probed within a minute").unwrap();
         let report = serde_json::from_slice(&output.stdout).unwrap_or_default();
@@ -76,7 +85,7 @@ impl Running {
     /// Runs `elbws` on the demo's account.
     pub(crate) async fn run(&self, arguments: &[&str]) {
         let endpoint = self.line["endpoint_url"].as_str().unwrap();
-        let mut command = elbws();
+        let mut command = command(&self.program);
         let run = command.args(arguments).args(["--local", "--endpoint-url", endpoint]).output();
         let output = tokio::time::timeout(PATIENCE, run).await.expect("done within a minute").unwrap();
         assert!(output.status.success(), "{arguments:?}: {output:?}");

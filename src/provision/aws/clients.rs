@@ -97,7 +97,7 @@ impl Clients {
     pub async fn new(options: ClientOptions) -> Result<Self, SetupError> {
         let endpoint = endpoint(&options);
         let own_endpoint = endpoint.is_some();
-        let on_loopback = endpoint.as_deref().is_some_and(is_loopback);
+        let on_loopback = options.is_local();
         let pace = if on_loopback { Pace::LOCAL } else { Pace::AWS };
         // AWS has a budget of calls that adaptive retries keep to once it was met: one throttle slows the
         // next calls for some ten seconds. An AWS on this machine has none to keep to.
@@ -269,6 +269,14 @@ impl Clients {
                 .interceptor(self.0.calls.clone());
             aws_sdk_ssm::Client::from_conf(config.build())
         })
+    }
+}
+
+impl ClientOptions {
+    /// Says whether the AWS that is called is one on this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        endpoint(self).as_deref().is_some_and(is_loopback)
     }
 }
 
