@@ -169,3 +169,34 @@ async fn a_negotiation_policy_decides_on_protocols_and_ciphers() {
     let wanted = |said: &String| said.contains("policy allows no protocol and cipher");
     eventually(|| messages.try_recv().ok().filter(wanted)).await;
 }
+
+#[tokio::test]
+async fn a_node_serves_its_own_zone_unless_zones_are_crossed() {
+    let rig = Rig::start();
+    let subnets = rig.subnets();
+    let one = rig.launch_in(&subnets[0]).await;
+    let two = rig.launch_in_on(&subnets[1], one.port()).await;
+    let three = rig.launch_in_on(&subnets[1], one.port()).await;
+    let address = rig.create("TCP/TCP", 80, &[&one, &two, &three]).await;
+    let count = async || {
+        let mut counts = [0; 3];
+        for _ in 0..12 {
+            let _client = TcpStream::connect(address).await.unwrap();
+            let served = tokio::select! {
+                _ = one.accept() => 0,
+                _ = two.accept() => 1,
+                _ = three.accept() => 2,
+            };
+            counts[served] += 1;
+        }
+        counts
+    };
+    // The zones share evenly, and the instances do not.
+    assert_eq!(count().await, [6, 3, 3]);
+    rig.attributes("&LoadBalancerAttributes.CrossZoneLoadBalancing.Enabled=true");
+    assert_eq!(count().await, [4, 4, 4]);
+    // A zone without anybody in service is nobody's way.
+    rig.attributes("&LoadBalancerAttributes.CrossZoneLoadBalancing.Enabled=false");
+    rig.deregister(&one);
+    assert_eq!(count().await, [0, 6, 6]);
+}

@@ -144,6 +144,11 @@ impl Rig {
         self.launch_with(0, &format!("&SubnetId={subnet}")).await
     }
 
+    /// The same, on a port as the API knows it.
+    pub(super) async fn launch_in_on(&self, subnet: &str, port: u16) -> Instance {
+        self.launch_with(port + OFFSET, &format!("&SubnetId={subnet}")).await
+    }
+
     async fn launch_at(&self, port: u16) -> Instance {
         self.launch_with(port, "").await
     }

@@ -20,11 +20,12 @@ const HEADER: Duration = Duration::from_secs(10);
 
 /// Carries a connection to its end.
 pub(in crate::local::data_plane) async fn serve(client: Client) {
-    let route = Route::of(&client.plane.account.lock(), &client.front);
+    let turn = client.shared.turn.fetch_add(1, Ordering::Relaxed);
+    let route = Route::of(&client.plane.account.lock(), &client.front, turn);
     // A listener that is gone takes this task along.
     let Ok(route) = route else { return };
     let mut record = Record::new(&client.plane, &client.front, client.address, client.handshake.as_ref());
-    let Some((mut backend, target)) = connect(&client, &route).await else { return };
+    let Some((mut backend, target)) = connect(&client, &route, turn).await else { return };
     record.dispatch(&target);
     if route.proxy_protocol {
         let addresses = Addresses { source: client.address, destination: client.destination };
@@ -42,7 +43,7 @@ pub(in crate::local::data_plane) async fn serve(client: Client) {
 }
 
 /// Goes round the instances in service, and on to the next where one cannot be reached.
-async fn connect(client: &Client, route: &Route) -> Option<(Link, Target)> {
+async fn connect(client: &Client, route: &Route, turn: usize) -> Option<(Link, Target)> {
     let name = &client.front.name;
     if route.targets.is_empty() {
         client.plane.say(format!(
@@ -50,7 +51,7 @@ async fn connect(client: &Client, route: &Route) -> Option<(Link, Target)> {
             client.front.port
         ));
     }
-    let first = client.shared.turn.fetch_add(1, Ordering::Relaxed);
+    let first = turn / route.nodes;
     for step in 0..route.targets.len() {
         let target = &route.targets[first.wrapping_add(step) % route.targets.len()];
         match backend::connect(route.way, target).await {

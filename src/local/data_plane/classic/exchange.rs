@@ -30,12 +30,12 @@ enum Failure {
     Timeout,
 }
 
-/// Answers a request.
-pub(super) async fn answer(visit: &Visit, request: Request<Incoming>) -> Response<ResponseBody> {
+/// Answers a request on the so manieth connection.
+pub(super) async fn answer(visit: &Visit, turn: usize, request: Request<Incoming>) -> Response<ResponseBody> {
     let mut record = Record::new(&visit.plane, &visit.front, visit.client, visit.handshake.as_ref());
     record.request = Some(line(visit, &request));
     let activity = Activity::now();
-    let answered = exchange(visit, request, &activity, &mut record).await;
+    let answered = exchange(visit, turn, request, &activity, &mut record).await;
     let response = answered.unwrap_or_else(Failure::response);
     let backend = record.times.answered.map_or(0, |_| response.status().as_u16());
     record.statuses = Some((response.status().as_u16(), backend));
@@ -58,6 +58,7 @@ fn line(visit: &Visit, request: &Request<Incoming>) -> Line {
 
 async fn exchange(
     visit: &Visit,
+    turn: usize,
     request: Request<Incoming>,
     activity: &Activity,
     record: &mut Record,
@@ -65,7 +66,8 @@ async fn exchange(
     if request.method() == Method::CONNECT {
         return Err(Failure::Method);
     }
-    let route = Route::of(&visit.plane.account.lock(), &visit.front).map_err(|_| Failure::AtCapacity)?;
+    let route =
+        Route::of(&visit.plane.account.lock(), &visit.front, turn).map_err(|_| Failure::AtCapacity)?;
     let front = &visit.front;
     let sticks_to = route
         .stickiness

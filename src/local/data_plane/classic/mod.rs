@@ -8,6 +8,7 @@ mod terms;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -24,7 +25,9 @@ use super::listener::Client;
 /// do not get through such a listener.
 pub(super) async fn serve_http(client: Client) {
     let Client { link, address, handshake, front, shared, plane, .. } = client;
-    let idle = match Route::of(&plane.account.lock(), &front) {
+    // A connection is with one node, and all of its requests.
+    let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
+    let idle = match Route::of(&plane.account.lock(), &front, turn) {
         Ok(route) => route.idle_timeout,
         // A listener that is gone takes this task along.
         Err(_) => return,
@@ -32,7 +35,7 @@ pub(super) async fn serve_http(client: Client) {
     let visit = Arc::new(Visit { client: address, handshake, front, shared, plane });
     let service = service_fn(move |request| {
         let visit = Arc::clone(&visit);
-        async move { Ok::<_, Infallible>(exchange::answer(&visit, request).await) }
+        async move { Ok::<_, Infallible>(exchange::answer(&visit, turn, request).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

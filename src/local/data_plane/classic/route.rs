@@ -1,6 +1,7 @@
 //! What a connection to a Classic load balancer is to get, read from the state as it is when the connection
 //! arrives.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -21,8 +22,10 @@ pub(super) struct Route {
     pub(super) way: Way,
     /// Whether the instance port has the PROXY protocol enabled.
     pub(super) proxy_protocol: bool,
-    /// Instances in service, in the order of their registration.
+    /// Instances in service that it may reach, in the order of their registration.
     pub(super) targets: Vec<Target>,
+    /// How many nodes take turns before an instance's next turn comes.
+    pub(super) nodes: usize,
     pub(super) idle_timeout: Duration,
     /// Of HTTP listeners.
     pub(super) stickiness: Option<Stickiness>,
@@ -56,8 +59,8 @@ pub(in crate::local::data_plane) fn enter(
 }
 
 impl Route {
-    /// The route of what comes to a front.
-    pub(super) fn of(inner: &Inner, front: &Front) -> Result<Self, Refusal> {
+    /// The route of what comes to a front, on its so manieth connection.
+    pub(super) fn of(inner: &Inner, front: &Front, turn: usize) -> Result<Self, Refusal> {
         let (region, load_balancer, listener) = find(inner, front)?;
         let settings = &inner.settings;
         let port = listener.instance_port;
@@ -69,8 +72,16 @@ impl Route {
                     || admission::reaches(&region.ec2, &balancer, instance, port));
             let port = port.checked_add(settings.port_offset).filter(|_| serves)?;
             let address = SocketAddr::new(IpAddr::V4(instance.private_ip), port);
-            Some(Target { group: String::new(), id: id.clone(), port: listener.instance_port, address })
+            let target =
+                Target { group: String::new(), id: id.clone(), port: listener.instance_port, address };
+            Some((instance.zone.as_str(), target))
         };
+        let served: Vec<(&str, Target)> = load_balancer.instances.iter().filter_map(target).collect();
+        // DNS leads clients to the nodes of all zones that have somebody to serve them, in turn.
+        let zones: BTreeSet<&str> = served.iter().map(|(zone, _)| *zone).collect();
+        let nodes = if load_balancer.attributes.cross_zone { 1 } else { zones.len().max(1) };
+        let node = zones.into_iter().nth(turn % nodes).filter(|_| nodes > 1);
+        let reached = |zone: &str| node.is_none_or(|node| node == zone);
         Ok(Self {
             way: Way {
                 source: load_balancer.address,
@@ -79,7 +90,8 @@ impl Route {
                 alpn: None,
             },
             proxy_protocol: has_proxy_protocol(load_balancer, port),
-            targets: load_balancer.instances.iter().filter_map(target).collect(),
+            targets: served.into_iter().filter(|(zone, _)| reached(zone)).map(|(_, target)| target).collect(),
+            nodes,
             idle_timeout: Duration::from_secs(load_balancer.attributes.idle_timeout.into()),
             stickiness: stickiness(load_balancer, listener),
         })
