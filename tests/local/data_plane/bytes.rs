@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use elbws::local::Config;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -199,4 +202,36 @@ async fn a_node_serves_its_own_zone_unless_zones_are_crossed() {
     rig.attributes("&LoadBalancerAttributes.CrossZoneLoadBalancing.Enabled=false");
     rig.deregister(&one);
     assert_eq!(count().await, [0, 6, 6]);
+}
+
+#[tokio::test]
+async fn an_imported_certificate_is_served_with_its_chain() {
+    let authority = |name: &str| {
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.distinguished_name.push(DnType::CommonName, name);
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority
+    };
+    let [root_key, between_key, key] = [(); 3].map(|()| KeyPair::generate().unwrap());
+    let root = authority("root").self_signed(&root_key).unwrap();
+    let root_issuer = Issuer::new(authority("root"), root_key);
+    let between = authority("between").signed_by(&between_key, &root_issuer).unwrap();
+    let between_issuer = Issuer::new(authority("between"), between_key);
+    let leaf = CertificateParams::new(vec!["chat.example.com".to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&key, &between_issuer).unwrap();
+
+    let rig = Rig::start();
+    let instance = rig.launch().await;
+    let import = serde_json::json!({
+        "Certificate": STANDARD.encode(leaf.pem()),
+        "PrivateKey": STANDARD.encode(key.serialize_pem()),
+        "CertificateChain": STANDARD.encode(between.pem()),
+    });
+    let imported = rig.acm("ImportCertificate", &import.to_string()).json();
+    let arn = imported["CertificateArn"].as_str().unwrap();
+    let address = rig.create(&format!("SSL/TCP/{arn}"), 443, &[&instance]).await;
+    let stream = TcpStream::connect(address).await.unwrap();
+    // Whoever trusts the root alone needs the one between.
+    let client = tls(root.der().clone(), "chat.example.com", stream).await.unwrap();
+    assert_eq!(client.get_ref().1.peer_certificates().unwrap(), [leaf.der().clone(), between.der().clone()]);
 }
