@@ -1,5 +1,6 @@
 //! `elbws demo`: the whole setup on this machine, until Ctrl-C.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -52,6 +53,9 @@ impl From<DemoError> for Failure {
             DemoError::Offset | DemoError::PortInUse { .. } => {
                 Some("end what listens there (another demo?), or move all ports by --port-offset")
             }
+            DemoError::Chat { source, .. } if source.kind() == ErrorKind::AddrInUse => Some(
+                "another demo's instance has one of them: end that demo, or move all ports by --port-offset",
+            ),
             DemoError::Chat { .. } | DemoError::ProxyBind(_) => {
                 Some("the instance's address is in 127.64.0.0/16: this machine must have all of 127.0.0.0/8")
             }

@@ -1,7 +1,7 @@
 //! Why there is no demo.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 
 use crate::local::client::CallError;
 use crate::local::server::ServerError;
@@ -38,10 +38,12 @@ pub enum DemoError {
     #[error("the instance cannot be launched")]
     Call(#[from] CallError),
     /// ws-chat does not start.
-    #[error("ws-chat cannot listen at {address}")]
+    #[error("ws-chat cannot listen at {web} and {socket}")]
     Chat {
-        /// Where.
-        address: Ipv4Addr,
+        /// Where its page is to be.
+        web: SocketAddr,
+        /// Where its WebSocket is to be.
+        socket: SocketAddr,
         /// Why.
         source: io::Error,
     },

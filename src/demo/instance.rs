@@ -30,7 +30,7 @@ impl Instance {
     /// Starts ws-chat at `address`, every port lifted by `offset`.
     pub(super) async fn start(address: Ipv4Addr, offset: u16) -> Result<Self, DemoError> {
         let (web, socket) = (at(address, WEB, offset)?, at(address, SOCKET, offset)?);
-        let chat = Chat::bind(web, socket).await.map_err(|source| DemoError::Chat { address, source })?;
+        let chat = Chat::bind(web, socket).await.map_err(|source| DemoError::Chat { web, socket, source })?;
         // From here on nothing fails and nothing is awaited: who gives up on the start leaves no task behind.
         let (stop_chat, stopped) = oneshot::channel::<()>();
         let chat = tokio::spawn(chat.serve(async {

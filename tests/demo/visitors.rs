@@ -84,6 +84,20 @@ async fn a_port_that_is_taken_is_told() {
     }
 }
 
+#[tokio::test]
+async fn a_port_of_the_chat_that_is_taken_is_told() {
+    let offset = free_offset();
+    let _taken = TcpListener::bind(("127.64.0.1", 9000 + offset)).await.unwrap();
+    let mut command = elbws();
+    let run = command.args(["demo", "--port-offset", &offset.to_string()]).output();
+    let output = tokio::time::timeout(Duration::from_mins(3), run).await.expect("ended").unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    let told =
+        format!("ws-chat cannot listen at 127.64.0.1:{} and 127.64.0.1:{}", 8000 + offset, 9000 + offset);
+    assert!(error.contains(&told) && error.contains("another demo"), "{error}");
+}
+
 /// Lets the peer called `name` chat, by a script that is given a URL of the demo and its CA.
 async fn chat(demo: &Running, name: &str, check: &str, script: &str, url: &str, arguments: &[&str]) {
     let Some(python) = python(name, check).await else { return };
