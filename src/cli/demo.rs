@@ -75,6 +75,7 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Fail
 }
 
 async fn serve(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure> {
+    let output = globals.text_or_json()?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
     let mut ended = async || {
@@ -123,7 +124,7 @@ async fn serve(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure
             return Ok(exit);
         }
     };
-    match globals.output {
+    match output {
         Output::Json => report::result(&json(&demo)),
         Output::Text | Output::Markdown => report::result(&text(&demo, begun.elapsed())),
     }

@@ -162,12 +162,13 @@ fn usage(name: &str, with: &str, hint: &str) -> Failure {
 
 /// Probes a URL.
 fn run_url(globals: &Globals, options: &Options) -> Result<Exit, Failure> {
+    let output = globals.text_or_json()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
     runtime.block_on(async {
-        let json = globals.output == Output::Json;
+        let json = output == Output::Json;
         let probing = probe(options, |step| {
             if !json {
                 report::result(&report::probe::step(step));

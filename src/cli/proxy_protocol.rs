@@ -29,11 +29,12 @@ impl From<ProxyProtocolError> for Failure {
 
 /// Makes `wish` true of the ports, and says what that changed.
 pub(crate) fn run(globals: &Globals, arguments: &Arguments, wish: Wish) -> Result<Exit, Failure> {
+    let output = globals.text_or_json()?;
     let ports: BTreeSet<u16> = arguments.ports.iter().copied().collect();
     session::run(globals, None, |session| async move {
         let switch = plan(&session.clients, &arguments.load_balancer, &ports, wish).await?;
         run_switch(&session.clients, &switch).await?;
-        match globals.output {
+        match output {
             Output::Json => report::result(&report::proxy_protocol::json(&switch)),
             Output::Text | Output::Markdown => report::result(&report::proxy_protocol::text(&switch, wish)),
         }

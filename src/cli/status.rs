@@ -33,13 +33,14 @@ pub(crate) struct Arguments {
 
 /// Shows the state, once or until interrupted.
 pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure> {
+    let output = globals.text_or_json()?;
     let spec = spec_file::parse(&arguments.spec, &spec_file::read_text(&arguments.spec)?)?;
     let mut stack = spec_file::stack(&spec, Files::Needed)?;
     complete_for_comparison(&mut stack);
     session::run(globals, spec.region.as_deref(), |session| async move {
         loop {
             let status = Box::pin(look(&stack, &session)).await?;
-            match globals.output {
+            match output {
                 Output::Json => report::result(&format!("{}\n", status.json())),
                 Output::Text | Output::Markdown if arguments.watch => {
                     report::screen(&status.text());

@@ -39,6 +39,7 @@ fn usage_errors_exit_with_64() {
     run("usage-missing-argument", &["validate"]);
     run("usage-bad-value", &["schema", "--color", "blue"]);
     run("usage-markdown", &["validate", "specs/classic.yaml", "--output", "markdown"]);
+    run("usage-markdown-probe", &["probe", "ws://127.0.0.1:1/", "--output", "markdown"]);
     run("usage-init-type", &["init", "--type", "gateway"]);
     run("usage-man", &["man", "aply"]);
 }
