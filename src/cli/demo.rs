@@ -185,7 +185,7 @@ fn text(demo: &Demo, elapsed: Duration) -> String {
          \x20 curl --cacert {ca} {url}\n\
          \x20 elbws probe '{websocket}' --ca {ca} --hold 90s\n\n\
          Look at what was built, change it or break it, from another terminal:\n\
-         \x20 export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1\n\
+         \x20 export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n\
          \x20 elbws status {spec}\n\
          \x20 elbws probe {spec}\n\
          \x20 {breaking}\n\n\

@@ -127,7 +127,7 @@ fn greeting(bound: &Bound) -> String {
     format!(
         "ready: the local AWS serves on {endpoint}\n\
          use it by `elbws … --local`, or from any AWS client:\n\
-         \x20 export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1{authority}"
+         \x20 export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1{authority}"
     )
 }
 
