@@ -40,13 +40,17 @@ pub(crate) async fn has(clients: &Clients, place: Place<'_>) -> Result<bool, Aws
     }
 }
 
-/// Writes an object that S3 itself checks against the SHA-256.
+/// Writes an object that S3 itself checks against the SHA-256, which is given in hexadecimal digits.
 pub(crate) async fn put(
     clients: &Clients,
     place: Place<'_>,
     content: Vec<u8>,
-    sha256: &[u8],
+    sha256: &str,
 ) -> Result<(), AwsError> {
+    let sha256: Vec<u8> = (0..sha256.len())
+        .step_by(2)
+        .filter_map(|at| u8::from_str_radix(sha256.get(at..at + 2)?, 16).ok())
+        .collect();
     let patient = TimeoutConfig::builder().operation_attempt_timeout(WRITTEN_WITHIN).build();
     clients
         .s3()

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::failure::{Aftermath, ExecuteError, Unhealthy};
@@ -75,8 +74,7 @@ impl Run<'_> {
         if s3::has(self.clients, place).await? {
             return Ok(());
         }
-        let hash = Sha256::digest(&content);
-        Ok(s3::put(self.clients, place, content, &hash).await?)
+        Ok(s3::put(self.clients, place, content, &program.sha256).await?)
     }
 
     /// Runs the script on the instance, to its end: a cancellation does not leave it half done.
