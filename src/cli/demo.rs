@@ -15,7 +15,7 @@ use crate::demo::{Demo, DemoError, Milestone, Options, start};
 use crate::provision::resource::LoadBalancerType;
 use crate::report;
 
-/// Run the whole setup on this machine: local AWS, load balancer, proxy and a chat to try it with
+/// Run the whole setup on this machine until Ctrl-C: local AWS, load balancer, proxy and a chat to try it with
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Type of the load balancer

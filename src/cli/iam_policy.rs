@@ -8,7 +8,7 @@ use super::spec_file::{self, Files};
 use crate::provision::iam_policy::policy;
 use crate::report;
 
-/// Print the IAM policy that plan, apply, deploy, status, doctor and destroy of a spec need
+/// Print the IAM policy that plan, apply, deploy, status, doctor, probe and destroy of a spec need
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The spec; - is standard input

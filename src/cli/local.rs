@@ -137,7 +137,7 @@ fn explain(error: ServerError) -> Failure {
             Some("end what listens there (another `elbws local`?), or take another port by --port".to_owned())
         }
         ServerError::State(_) => {
-            Some("give another directory by --state, or move the old state away to start empty".to_owned())
+            Some("give another directory by --state, end the local AWS that has this one, or move an old state away to start empty".to_owned())
         }
         ServerError::Listen { .. } | ServerError::Authority(_) => None,
     };

@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     /// times
     #[arg(long = "path", value_name = "PATH", value_parser = path)]
     paths: Vec<String>,
-    /// With a SPEC: the name to ask for, in place of the certificate's
+    /// With a SPEC: the name to ask for, in place of the DNS record's or the certificate's
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
 }
