@@ -1,7 +1,8 @@
 //! Stickiness by cookie: to a group of a weighted forward, and to a target of a group. Pure.
 //!
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#sticky-sessions>.
-//! Every cookie comes twice where the browser may be on another site: the second is `SameSite=None`.
+//! Every cookie comes twice: the second, with `CORS` in its name, is `SameSite=None`, and of a page on another site
+//! it is the only one that a browser sends.
 
 use std::fmt::Write as _;
 
@@ -58,7 +59,7 @@ impl Stickiness {
         targets: impl Iterator<Item = &'a Target>,
     ) -> Option<&'a Target> {
         let wanted = match self {
-            Self::Duration(_) => cookie(request, BY_DURATION)?,
+            Self::Duration(_) => either(request, BY_DURATION)?,
             Self::Application(name, _) => {
                 cookie(request, name)?;
                 cookie(request, BY_APPLICATION)?
@@ -89,9 +90,14 @@ impl Stickiness {
     }
 }
 
+/// The value of one of the two cookies of a name.
+fn either<'a>(request: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    cookie(request, name).or_else(|| cookie(request, &format!("{name}CORS")))
+}
+
 /// The group that a request sticks to.
 pub(super) fn group<'a>(request: &HeaderMap, groups: &'a [WeightedGroup]) -> Option<&'a str> {
-    let wanted = cookie(request, GROUP)?;
+    let wanted = either(request, GROUP)?;
     groups.iter().map(|group| group.arn.as_str()).find(|arn| digest(arn) == wanted)
 }
 
@@ -185,6 +191,8 @@ mod tests {
         let found =
             |cookies: &str, targets: &[Target]| stickiness.target(&request(cookies), targets.iter()).cloned();
         assert_eq!(found(&format!("a=b; {pair}"), &targets), Some(targets[1].clone()));
+        let other_site = set[1].split(';').next().unwrap();
+        assert_eq!(found(other_site, &targets), Some(targets[1].clone()), "a page on another site");
         assert_eq!(found(pair, &targets[..1]), None, "it gets no traffic");
         assert_eq!(found("AWSALB=x", &targets), None);
     }
@@ -212,7 +220,13 @@ mod tests {
         remember_group("arn:b", 60, false, NOW, &mut response);
         let set = set_cookies(&response);
         assert!(set[1].starts_with("AWSALBTGCORS=") && set[1].ends_with("; SameSite=None"), "{set:?}");
-        assert_eq!(group(&request(set[0].split(';').next().unwrap()), &groups), Some("arn:b"));
+        for cookie in set {
+            assert_eq!(
+                group(&request(cookie.split(';').next().unwrap()), &groups),
+                Some("arn:b"),
+                "{cookie}"
+            );
+        }
         assert_eq!(group(&request("AWSALBTG=x"), &groups), None);
     }
 }
