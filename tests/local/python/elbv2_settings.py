@@ -5,7 +5,7 @@ import sys
 
 import boto3
 import harness
-from balancing import create, forward, group, listen, refusing
+from balancing import create, forward, group, listen, refusing, vpc
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from classic import certificate, default_subnets, launch
@@ -16,9 +16,9 @@ ec2, elb = client("ec2"), client("elbv2")
 # Gateway Load Balancers, trust stores, and what belongs to neither a WebSocket nor elbws.
 NOT_SERVED = {
     "AddTrustStoreRevocations", "CreateTrustStore", "DeleteSharedTrustStoreAssociation", "DeleteTrustStore",
-    "DescribeCapacityReservation", "DescribeTrustStoreAssociations", "DescribeTrustStoreRevocations", "DescribeTrustStores",
-    "GetResourcePolicy", "GetTrustStoreCaCertificatesBundle", "GetTrustStoreRevocationContent", "ModifyCapacityReservation",
-    "ModifyIpPools", "ModifyTrustStore", "RemoveTrustStoreRevocations",
+    "DescribeTrustStoreAssociations", "DescribeTrustStoreRevocations", "GetTrustStoreCaCertificatesBundle",
+    "GetTrustStoreRevocationContent", "ModifyCapacityReservation", "ModifyIpPools", "ModifyTrustStore",
+    "RemoveTrustStoreRevocations",
 }
 
 
@@ -42,7 +42,7 @@ def test_every_other_operation_of_the_model_is_served():
         except ClientError as error:
             equal((operation, error.response["Error"]["Code"]), (operation, "ValidationError"))
         served += 1
-    equal(served, 36)
+    equal(served, 39)
     for operation in sorted(NOT_SERVED):
         refused("InvalidAction", raw._make_api_call, operation_name=operation, api_params={})
     admin("/_elbws/reset", b"")
@@ -86,6 +86,41 @@ def test_attributes_of_load_balancers():
         "ValidationError", elb.modify_load_balancer_attributes, message="with type 'network'",
         LoadBalancerArn=net, Attributes=given(**{"idle_timeout.timeout_seconds": "60"}),
     )
+
+
+def test_what_no_load_balancer_has_is_answered_so():
+    """Inventories and Terraform ask for these of every load balancer."""
+    arn = create(elb)
+    equal(elb.describe_capacity_reservation(LoadBalancerArn=arn)["CapacityReservationState"], [])
+    refused("LoadBalancerNotFound", elb.describe_capacity_reservation, LoadBalancerArn=arn[:-1] + "x")
+    equal(elb.describe_trust_stores()["TrustStores"], [])
+    refused("TrustStoreNotFound", elb.describe_trust_stores, Names=["clients"])
+    refused("ResourceNotFound", elb.get_resource_policy, ResourceArn=arn)
+    refused("ValidationError", elb.get_resource_policy, ResourceArn="x")
+
+
+def test_what_is_not_served_is_refused_and_not_passed_over():
+    arn, web, subnets = create(elb), group(elb), default_subnets()
+    listener = listen(elb, arn, forward(web))
+    rewrite = [{"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "^/ws/", "Replace": "/"}]}}]
+    condition = [{"Field": "path-pattern", "Values": ["/ws/*"]}]
+    make = dict(ListenerArn=listener, Priority=1, Conditions=condition, Actions=forward(web))
+    [rule] = elb.create_rule(**make, Transforms=[])["Rules"]
+    elb.modify_rule(RuleArn=rule["RuleArn"], ResetTransforms=True)
+    refused("ValidationError", elb.modify_rule, RuleArn=rule["RuleArn"])
+    made = dict(Name="other", Subnets=[subnets["a"], subnets["b"]])
+    targets = dict(TargetGroupArn=web, Targets=[{"Id": launch("a")[0], "QuicServerId": "0x0123456789abcdef"}])
+    for call, arguments, name in [
+        (elb.create_rule, {**make, "Priority": 2, "Transforms": rewrite}, "Transforms"),
+        (elb.modify_rule, {"RuleArn": rule["RuleArn"], "Transforms": rewrite}, "Transforms"),
+        (elb.create_load_balancer, {**made, "IpamPools": {"Ipv4IpamPoolId": "ipam-pool-0123456789abcdef0"}}, "IpamPools"),
+        (elb.create_load_balancer, {**made, "CustomerOwnedIpv4Pool": "ipv4pool-coip-0123456789abcdef0"}, "CustomerOwnedIpv4Pool"),
+        (elb.create_load_balancer, {**made, "EnablePrefixForIpv6SourceNat": "on"}, "EnablePrefixForIpv6SourceNat"),
+        (elb.set_subnets, {"LoadBalancerArn": arn, "Subnets": made["Subnets"], "EnablePrefixForIpv6SourceNat": "on"}, "EnablePrefixForIpv6SourceNat"),
+        (elb.create_target_group, {"Name": "x", "Protocol": "HTTP", "Port": 80, "VpcId": vpc(), "TargetControlPort": 3000}, "TargetControlPort"),
+        (elb.register_targets, targets, "QuicServerId"),
+    ]:
+        refused("ValidationError", call, message=f"{name} is not served by the local AWS", **arguments)
 
 
 def test_deletion_protection():

@@ -2,7 +2,10 @@
 
 use super::arn::{self, Kind as Arn};
 use super::placement::Placement;
-use super::{Context, check_name, describe, interfaces, one_of, placement, security_groups, sorted, tagging};
+use super::{
+    Context, check_name, describe, interfaces, one_of, placement, refuse_unserved, security_groups, sorted,
+    tagging,
+};
 use crate::local::ACCOUNT_ID;
 use crate::local::state::Tags;
 use crate::local::state::elb::Scheme;
@@ -22,6 +25,7 @@ pub(super) fn create(context: &mut Context<'_>, params: &Params) -> Result<Membe
         let message = format!("The load balancer name '{name}' cannot begin with 'internal-'");
         return Err(ApiError::validation(message));
     }
+    refuse_unserved(params, &["CustomerOwnedIpv4Pool", "EnablePrefixForIpv6SourceNat", "IpamPools"])?;
     let kind = kind(params)?;
     let scheme = match one_of(params, "Scheme", "scheme", &["internet-facing", "internal"])? {
         Some("internal") => Scheme::Internal,

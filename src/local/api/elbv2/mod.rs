@@ -1,9 +1,10 @@
 //! Application and Network Load Balancers, 2015-12-01.
 //!
 //! Codes, statuses and limits are those of the service model; messages are AWS's where one was ever seen in
-//! the open, and in AWS's manner otherwise. Gateway Load Balancers, Lambda functions, trust stores and actions
-//! that authenticate users are not here.
+//! the open, and in AWS's manner otherwise. Gateway Load Balancers, Lambda functions, trust stores, transforms and
+//! actions that authenticate users are not here.
 
+mod absent;
 mod actions;
 mod arn;
 mod attributes;
@@ -50,6 +51,7 @@ pub(crate) fn handle(context: &mut Context<'_>, action: &str, params: &Params) -
         "DeleteTargetGroup" => target_groups::delete(context, params),
         "DeregisterTargets" => targets::deregister(context, params),
         "DescribeAccountLimits" => limits::describe(params),
+        "DescribeCapacityReservation" => absent::capacity_reservation(context, params),
         "DescribeListenerAttributes" => attributes::describe_listener(context, params),
         "DescribeListenerCertificates" => certificates::describe(context, params),
         "DescribeListeners" => describe::listeners(context, params),
@@ -61,6 +63,8 @@ pub(crate) fn handle(context: &mut Context<'_>, action: &str, params: &Params) -
         "DescribeTargetGroupAttributes" => attributes::describe_target_group(context, params),
         "DescribeTargetGroups" => describe::target_groups(context, params),
         "DescribeTargetHealth" => targets::describe_health(context, params),
+        "DescribeTrustStores" => absent::trust_stores(params),
+        "GetResourcePolicy" => absent::resource_policy(params),
         "ModifyListener" => listeners::modify(context, params),
         "ModifyListenerAttributes" => attributes::modify_listener(context, params),
         "ModifyLoadBalancerAttributes" => attributes::modify_load_balancer(context, params),
@@ -81,6 +85,19 @@ pub(crate) fn handle(context: &mut Context<'_>, action: &str, params: &Params) -
 /// A configuration that is refused; other than Classic's, this comes with 400.
 fn invalid_configuration(message: impl Into<String>) -> ApiError {
     ApiError::bad_request("InvalidConfigurationRequest", message)
+}
+
+/// Refuses parameters of what is not here: to pass over them would be to promise it. Empty ones and `off` ask for
+/// nothing.
+fn refuse_unserved(params: &Params, names: &[&str]) -> Result<(), ApiError> {
+    let asks = |name: &&&str| {
+        params.get(name).is_some_and(|value| !["", "off"].contains(&value))
+            || !params.structure(name).is_empty()
+    };
+    match names.iter().find(asks) {
+        Some(name) => Err(ApiError::validation(format!("{name} is not served by the local AWS"))),
+        None => Ok(()),
+    }
 }
 
 /// The name of a load balancer or target group: what names must be is the same for both.

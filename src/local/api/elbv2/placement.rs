@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::load_balancers::ip_address_type;
-use super::{Context, arn, describe, invalid_configuration};
+use super::{Context, arn, describe, invalid_configuration, refuse_unserved};
 use crate::local::api::ec2::free_addresses;
 use crate::local::api::interfaces::{Node, Nodes};
 use crate::local::ids::Ids;
@@ -31,6 +31,7 @@ pub(super) fn set(context: &mut Context<'_>, params: &Params) -> Result<Members,
     let present = &*arn::load_balancer(&mut here.elbv2, params)?;
     let (own, kind, scheme) = (present.arn.clone(), present.kind, present.scheme);
     let (vpc_id, before) = (present.vpc_id.clone(), present.subnets.clone());
+    refuse_unserved(params, &["EnablePrefixForIpv6SourceNat"])?;
     let wanted_type = ip_address_type(params)?;
     let placement = Placement::asked_for(here, params, kind, scheme)?;
     if placement.vpc_id != vpc_id {

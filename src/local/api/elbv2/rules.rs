@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::actions::{self, Place};
 use super::arn::{self, Kind as Arn};
 use super::describe::at_most_20;
-use super::{Context, conditions, page, required_bounded, required_structures, tagging};
+use super::{Context, conditions, page, refuse_unserved, required_bounded, required_structures, tagging};
 use crate::local::state::elbv2::{Condition, Kind, Listener, LoadBalancer, Region, Rule};
 use crate::local::wire::error::ApiError;
 use crate::local::wire::query::Params;
@@ -18,6 +18,7 @@ const MOST_RULES: usize = 100;
 pub(super) fn create(context: &mut Context<'_>, params: &Params) -> Result<Members, ApiError> {
     let region = &mut context.here().elbv2;
     let listener_arn = arn::listener(region, params)?.arn.clone();
+    refuse_unserved(params, &["Transforms"])?;
     let priority = required_bounded(params, "Priority", "priority", [1, 50000])?;
     let conditions = conditions::asked_for(params)?;
     let tags = tagging::of_new(params)?;
@@ -49,8 +50,10 @@ pub(super) fn create(context: &mut Context<'_>, params: &Params) -> Result<Membe
 pub(super) fn modify(context: &mut Context<'_>, params: &Params) -> Result<Members, ApiError> {
     let region = &mut context.here().elbv2;
     let (listener_arn, priority) = named(region, params.required("RuleArn")?, "modified")?;
+    refuse_unserved(params, &["Transforms"])?;
     let (new_conditions, new_action) = (params.has("Conditions"), params.has("Actions"));
-    if !new_conditions && !new_action {
+    // To take transforms off a rule that has none is a change, too.
+    if !new_conditions && !new_action && params.boolean("ResetTransforms")? != Some(true) {
         return Err(ApiError::validation("Either conditions or actions must be specified"));
     }
     let (load_balancer, listener) = on(region, &listener_arn)?;

@@ -1,7 +1,9 @@
 //! Creating, modifying and deleting target groups.
 
 use super::arn::{self, Kind as Arn};
-use super::{Context, check_name, describe, health_checks, one_of, required_bounded, tagging};
+use super::{
+    Context, check_name, describe, health_checks, one_of, refuse_unserved, required_bounded, tagging,
+};
 use crate::local::ACCOUNT_ID;
 use crate::local::state::elbv2::{Attributes, Protocol, ProtocolVersion, Region, TargetGroup, TargetType};
 use crate::local::wire::error::ApiError;
@@ -55,6 +57,7 @@ fn parse(context: &mut Context<'_>, params: &Params, name: &str) -> Result<Targe
         }
         Some(_) | None => TargetType::Instance,
     };
+    refuse_unserved(params, &["TargetControlPort"])?;
     let protocol = protocol(params)?;
     if params.get("Port").is_none_or(str::is_empty) {
         return Err(ApiError::validation("A port must be specified"));

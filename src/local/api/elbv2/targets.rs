@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use time::OffsetDateTime;
 
 use super::arn::{self, Kind as Arn};
-use super::{Context, bounded, required_structures};
+use super::{Context, bounded, refuse_unserved, required_structures};
 use crate::local::health::TargetHealth;
 use crate::local::state::ec2::InstanceState;
 use crate::local::state::elbv2::{Target, TargetGroup, TargetType};
@@ -168,6 +168,7 @@ fn description(
 fn named(group: &TargetGroup, params: &Params) -> Result<Vec<Named>, ApiError> {
     let mut all = Vec::new();
     for (index, target) in required_structures(params, "Targets")?.iter().enumerate() {
+        refuse_unserved(target, &["QuicServerId"])?;
         let member = format!("targets.{}.member.port", index + 1);
         all.push(Named {
             id: target.required("Id")?.to_owned(),
