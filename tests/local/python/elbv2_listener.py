@@ -352,4 +352,19 @@ def test_a_load_balancer_has_a_hundred_rules_at_most():
     refused("TooManyRules", elb.create_rule, ListenerArn=listener, Priority=101, Actions=refusing(), Conditions=path("/"))
 
 
+def test_a_load_balancer_has_a_hundred_target_groups_at_most():
+    groups = [group(elb, f"web-{number}") for number in range(101)]
+    balancer = create(elb)
+    listener = listen(elb, balancer, refusing())
+    for priority in range(20):
+        five = groups[5 * priority : 5 * priority + 5]
+        elb.create_rule(ListenerArn=listener, Priority=priority + 1, Actions=forward(*five), Conditions=path("/"))
+    more = dict(ListenerArn=listener, Priority=50, Conditions=path("/"))
+    refused("TooManyUniqueTargetGroupsPerLoadBalancer", elb.create_rule, Actions=forward(groups[100]), **more)
+    refused(
+        "TooManyUniqueTargetGroupsPerLoadBalancer", elb.modify_listener, ListenerArn=listener, DefaultActions=forward(groups[100]),
+    )
+    elb.create_rule(Actions=forward(groups[0]), **more)
+
+
 harness.run(sys.modules[__name__])

@@ -1,5 +1,7 @@
 //! Actions of listeners and rules: reading them, holding them against target groups, and describing them.
 
+use std::collections::BTreeSet;
+
 use super::arn::Kind as Arn;
 use super::{bounded, invalid_configuration, one_of};
 use crate::local::state::elbv2::{
@@ -12,6 +14,8 @@ use crate::local::wire::xml::Members;
 
 /// The most target groups in one action.
 const MOST_GROUPS: usize = 5;
+/// The default quota of target groups of an Application Load Balancer, each counted once.
+const MOST_UNIQUE_GROUPS: usize = 100;
 
 /// What an action is for: the listener's protocol and port decide what may be in it.
 #[derive(Clone, Copy)]
@@ -238,6 +242,17 @@ fn check_forward(region: &Region, place: Place<'_>, forward: &Forward) -> Result
         return Err(invalid_configuration(
             "Listener protocol 'HTTP' is not supported with a target group with the protocol-version 'GRPC'",
         ));
+    }
+    let mut unique: BTreeSet<&str> = load_balancer.target_groups().collect();
+    let present = unique.len();
+    unique.extend(groups.iter().map(|group| group.arn.as_str()));
+    let more = unique.len() > present.max(MOST_UNIQUE_GROUPS);
+    if load_balancer.kind == Kind::Application && more {
+        let message = format!(
+            "The maximum number of target groups has been reached on load balancer '{}'",
+            load_balancer.arn
+        );
+        return Err(ApiError::bad_request("TooManyUniqueTargetGroupsPerLoadBalancer", message));
     }
     let elsewhere =
         |group: &TargetGroup| region.users_of(&group.arn).any(|user| user.arn != load_balancer.arn);
