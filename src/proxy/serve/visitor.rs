@@ -64,15 +64,27 @@ impl Visitor {
     }
 
     fn tell(&self) -> String {
-        let (ip, scheme, port) = (self.address.ip(), self.scheme_name(), self.port);
-        let node = match ip {
-            IpAddr::V4(ip) => format!("for={ip}"),
-            IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
-        };
-        format!(
-            "X-Forwarded-For: {ip}\r\nX-Real-IP: {ip}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Port: {port}\r\n\
-             Forwarded: {node};proto={scheme}"
-        )
+        // Written out once each: formatting an address takes longer than reading a PROXY header.
+        let (ip, port) = (&self.address.ip().to_string(), &self.port.to_string());
+        let scheme = self.scheme_name();
+        let (open, close) = if self.address.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
+        [
+            "X-Forwarded-For: ",
+            ip,
+            "\r\nX-Real-IP: ",
+            ip,
+            "\r\nX-Forwarded-Proto: ",
+            scheme,
+            "\r\nX-Forwarded-Port: ",
+            port,
+            "\r\nForwarded: for=",
+            open,
+            ip,
+            close,
+            ";proto=",
+            scheme,
+        ]
+        .concat()
     }
 
     /// What a load balancer without PROXY header says of its client; of `X-Forwarded-For` only the right-most address
