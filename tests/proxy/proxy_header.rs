@@ -73,6 +73,23 @@ async fn a_header_that_does_not_end_in_time_closes_the_connection() {
     client.send(&HTTPS[..20]).await;
     client.expect_end().await;
     assert_eq!(proxy.totals().rejects(Reject::ProxyHeaderTimeout), 1);
+    // One that never begins is closed as well, which a health check that lingers is.
+    let mut silent = Peer::connect(&proxy).await;
+    silent.expect_end().await;
+    assert_eq!(proxy.totals().rejects(Reject::ProxyHeaderTimeout), 1);
+    assert_eq!(proxy.totals().get(Counter::ConnectionsEmpty), 1);
+}
+
+#[tokio::test]
+async fn a_header_where_there_is_none_is_answered_with_400() {
+    let backend = Backend::new().await;
+    let proxy = proxy("accept: off", &[("/", backend.address)]);
+    for header in [HTTPS.as_bytes().to_vec(), v2(&[])] {
+        let mut client = Peer::connect(&proxy).await;
+        client.send([&header[..], GET.as_bytes()].concat()).await;
+        assert_eq!(status(&client.head().await), "400");
+    }
+    assert_eq!(proxy.totals().get(Counter::UpstreamConnections), 0);
 }
 
 #[tokio::test]

@@ -206,3 +206,21 @@ impl Drop for Registration {
         self.registry.lock().remove(&self.id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn goodbyes_are_spread_evenly_and_never_taken_back() {
+        let registry = Arc::new(Registry::default());
+        let tunnels: Vec<Registration> = (0..1000).map(|_| registry.register()).collect();
+        let told = || tunnels.iter().filter(|one| one.control().asked() == Ask::GoAway).count();
+        for percent in [0, 1, 10, 50, 49, 90, 100] {
+            registry.go_away(f64::from(percent) / 100.0);
+            let expected = if percent == 49 { 500 } else { usize::try_from(percent).unwrap() * 10 };
+            assert!(told().abs_diff(expected) <= 5, "{} at {percent} %", told());
+        }
+        assert_eq!(told(), 1000);
+    }
+}
