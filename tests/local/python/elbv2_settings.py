@@ -275,6 +275,9 @@ def test_policies_and_limits():
     equal(len(strict["Ciphers"]), 7)
     equal(strict["Ciphers"][0], {"Name": "TLS_AES_128_GCM_SHA256", "Priority": 1})
     equal(len(policies["ELBSecurityPolicy-2016-08"]["Ciphers"]), 18)
+    fips = policies["ELBSecurityPolicy-TLS13-1-2-Res-FIPS-PQ-2025-09"]
+    equal([one["Name"] for one in fips["Ciphers"][:2]], ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384"])
+    equal((len(fips["Ciphers"]), len(policies["ELBSecurityPolicy-TLS13-1-2-Ext0-FIPS-2023-04"]["Ciphers"])), (6, 14))
     refused("SSLPolicyNotFound", elb.describe_ssl_policies, Names=["x"])
     limits = {one["Name"]: one["Max"] for one in elb.describe_account_limits()["Limits"]}
     equal((limits["application-load-balancers"], limits["rules-per-application-load-balancer"]), ("50", "100"))

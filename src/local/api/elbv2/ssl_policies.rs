@@ -1,8 +1,8 @@
 //! The security policies that AWS defines for HTTPS and TLS listeners.
 //!
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html>. Those for
-//! FIPS are not here. The listeners' TLS has no post-quantum key exchange, so a policy with `PQ` in its name
-//! differs from the older one of its ciphers by name alone.
+//! RFC 9151 are not here. The listeners' TLS has no post-quantum key exchange and is not certified, so that a policy
+//! with `PQ` or `FIPS` in its name differs from the one without by its ciphers at most.
 
 use super::describe::at_most_20;
 use super::{one_of, page};
@@ -93,20 +93,64 @@ const POLICIES: &[Policy] = &[
     Policy { name: "ELBSecurityPolicy-TLS-1-2-2017-01", protocols: TLS_1_2, sets: MODERN },
     Policy { name: "ELBSecurityPolicy-TLS-1-2-Ext-2018-06", protocols: TLS_1_2, sets: ALL },
     Policy { name: "ELBSecurityPolicy-TLS13-1-0-2021-06", protocols: FROM_1_0_TO_1_3, sets: ALL },
+    Policy { name: "ELBSecurityPolicy-TLS13-1-0-FIPS-2023-04", protocols: FROM_1_0_TO_1_3, sets: ALL },
+    Policy { name: "ELBSecurityPolicy-TLS13-1-0-FIPS-PQ-2025-09", protocols: FROM_1_0_TO_1_3, sets: ALL },
+    Policy { name: "ELBSecurityPolicy-TLS13-1-0-PQ-2025-09", protocols: FROM_1_0_TO_1_3, sets: ALL },
     Policy { name: "ELBSecurityPolicy-TLS13-1-1-2021-06", protocols: FROM_1_1_TO_1_3, sets: ALL },
+    Policy { name: "ELBSecurityPolicy-TLS13-1-1-FIPS-2023-04", protocols: FROM_1_1_TO_1_3, sets: ALL },
     Policy { name: "ELBSecurityPolicy-TLS13-1-2-2021-06", protocols: FROM_1_2_TO_1_3, sets: FORWARD },
+    Policy {
+        name: "ELBSecurityPolicy-TLS13-1-2-Ext0-FIPS-2023-04",
+        protocols: FROM_1_2_TO_1_3,
+        sets: FORWARD_SHA1,
+    },
+    Policy {
+        name: "ELBSecurityPolicy-TLS13-1-2-Ext0-FIPS-PQ-2025-09",
+        protocols: FROM_1_2_TO_1_3,
+        sets: FORWARD_SHA1,
+    },
     Policy { name: "ELBSecurityPolicy-TLS13-1-2-Ext1-2021-06", protocols: FROM_1_2_TO_1_3, sets: MODERN },
+    Policy {
+        name: "ELBSecurityPolicy-TLS13-1-2-Ext1-FIPS-2023-04",
+        protocols: FROM_1_2_TO_1_3,
+        sets: MODERN,
+    },
+    Policy {
+        name: "ELBSecurityPolicy-TLS13-1-2-Ext1-FIPS-PQ-2025-09",
+        protocols: FROM_1_2_TO_1_3,
+        sets: MODERN,
+    },
     Policy { name: "ELBSecurityPolicy-TLS13-1-2-Ext1-PQ-2025-09", protocols: FROM_1_2_TO_1_3, sets: MODERN },
     Policy { name: "ELBSecurityPolicy-TLS13-1-2-Ext2-2021-06", protocols: FROM_1_2_TO_1_3, sets: ALL },
+    Policy { name: "ELBSecurityPolicy-TLS13-1-2-Ext2-FIPS-2023-04", protocols: FROM_1_2_TO_1_3, sets: ALL },
+    Policy {
+        name: "ELBSecurityPolicy-TLS13-1-2-Ext2-FIPS-PQ-2025-09",
+        protocols: FROM_1_2_TO_1_3,
+        sets: ALL,
+    },
     Policy { name: "ELBSecurityPolicy-TLS13-1-2-Ext2-PQ-2025-09", protocols: FROM_1_2_TO_1_3, sets: ALL },
+    Policy { name: "ELBSecurityPolicy-TLS13-1-2-FIPS-2023-04", protocols: FROM_1_2_TO_1_3, sets: FORWARD },
+    Policy { name: "ELBSecurityPolicy-TLS13-1-2-FIPS-PQ-2025-09", protocols: FROM_1_2_TO_1_3, sets: FORWARD },
     Policy { name: "ELBSecurityPolicy-TLS13-1-2-PQ-2025-09", protocols: FROM_1_2_TO_1_3, sets: FORWARD },
     Policy { name: "ELBSecurityPolicy-TLS13-1-2-Res-2021-06", protocols: FROM_1_2_TO_1_3, sets: &[Set::Gcm] },
+    Policy {
+        name: "ELBSecurityPolicy-TLS13-1-2-Res-FIPS-2023-04",
+        protocols: FROM_1_2_TO_1_3,
+        sets: &[Set::Gcm],
+    },
+    Policy {
+        name: "ELBSecurityPolicy-TLS13-1-2-Res-FIPS-PQ-2025-09",
+        protocols: FROM_1_2_TO_1_3,
+        sets: &[Set::Gcm],
+    },
     Policy {
         name: "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09",
         protocols: FROM_1_2_TO_1_3,
         sets: &[Set::Gcm],
     },
     Policy { name: "ELBSecurityPolicy-TLS13-1-3-2021-06", protocols: TLS_1_3, sets: &[] },
+    Policy { name: "ELBSecurityPolicy-TLS13-1-3-FIPS-2023-04", protocols: TLS_1_3, sets: &[] },
+    Policy { name: "ELBSecurityPolicy-TLS13-1-3-FIPS-PQ-2025-09", protocols: TLS_1_3, sets: &[] },
     Policy { name: "ELBSecurityPolicy-TLS13-1-3-PQ-2025-09", protocols: TLS_1_3, sets: &[] },
 ];
 
@@ -132,9 +176,12 @@ pub(super) fn describe(params: &Params) -> Result<Members, ApiError> {
 }
 
 fn members(policy: &Policy) -> Members {
-    let tls13 = if policy.protocols.contains(&"TLSv1.3") { TLS13 } else { &[] };
+    let newest = TLS13.iter().filter(|name| {
+        // ChaCha20 is not one of FIPS.
+        policy.protocols.contains(&"TLSv1.3") && !(policy.name.contains("FIPS") && name.contains("CHACHA20"))
+    });
     let older = CIPHERS.iter().filter(|(_, set)| policy.sets.contains(set)).map(|(name, _)| name);
-    let ciphers = tls13.iter().chain(older).zip(1..);
+    let ciphers = newest.chain(older).zip(1..);
     let ciphers =
         ciphers.map(|(name, priority)| Members::new().text("Name", name).text("Priority", priority));
     Members::new()
