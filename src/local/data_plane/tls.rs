@@ -16,7 +16,9 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::Acceptor;
 use rustls::sign::CertifiedKey;
-use rustls::{ProtocolVersion, ServerConfig, ServerConnection, SignatureScheme, SupportedCipherSuite};
+use rustls::{
+    NamedGroup, ProtocolVersion, ServerConfig, ServerConnection, SignatureScheme, SupportedCipherSuite,
+};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::LazyConfigAcceptor;
@@ -54,6 +56,8 @@ pub(super) struct Handshake {
     pub(super) cipher: Option<&'static str>,
     /// `TLSv1.2` and the like.
     pub(super) version: &'static str,
+    /// The group of the key exchange, as IANA's registry of TLS Supported Groups names it.
+    pub(super) key_exchange: Option<&'static str>,
     pub(super) alpn: Option<String>,
     /// The name that the client asked for.
     pub(super) server_name: Option<String>,
@@ -166,6 +170,7 @@ impl Offers {
                 Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
                 _ => "TLSv1.2",
             },
+            key_exchange: agreed.negotiated_key_exchange_group().and_then(|group| group_name(group.name())),
             alpn: agreed.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
             server_name,
             certificate: offer.arn.clone(),
@@ -222,6 +227,16 @@ fn covers(pattern: &str, name: &str) -> bool {
 fn suite_name(connection: &ServerConnection) -> Option<&'static str> {
     let agreed = connection.negotiated_cipher_suite()?;
     SUITES.iter().find(|(_, suite)| *suite == agreed).map(|(name, _)| *name)
+}
+
+/// IANA's name of a key exchange group that rustls may agree on.
+fn group_name(group: NamedGroup) -> Option<&'static str> {
+    match group {
+        NamedGroup::X25519 => Some("x25519"),
+        NamedGroup::secp256r1 => Some("secp256r1"),
+        NamedGroup::secp384r1 => Some("secp384r1"),
+        _ => None,
+    }
 }
 
 /// What was last made of a listener's terms.

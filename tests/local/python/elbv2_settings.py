@@ -51,7 +51,7 @@ def test_every_other_operation_of_the_model_is_served():
 def test_attributes_of_load_balancers():
     web, net = create(elb), create(elb, "net", "network")
     found = attributes(elb.describe_load_balancer_attributes, LoadBalancerArn=web)
-    equal(len(found), 23)
+    equal(len(found), 24)
     for key, value in {
         "idle_timeout.timeout_seconds": "60", "client_keep_alive.seconds": "3600", "deletion_protection.enabled": "false",
         "routing.http.desync_mitigation_mode": "defensive", "routing.http2.enabled": "true", "access_logs.s3.bucket": "",
@@ -168,6 +168,17 @@ def test_attributes_of_target_groups():
     ]:
         refused(code, elb.modify_target_group_attributes, TargetGroupArn=arn, Attributes=given(**values))
     modify(web, **{"slow_start.duration_seconds": "0", algorithm: "least_outstanding_requests"})
+    forwarding, inspection = "routing.http2.rst_stream_error_forwarding.enabled", "waf.http2.traffic_inspection_behavior"
+    newer, grpc = group(elb, "newer", ProtocolVersion="HTTP2"), group(elb, "grpc", ProtocolVersion="GRPC")
+    equal([describe(newer)[key] for key in [forwarding, inspection]], ["false", "inspect_immediately"])
+    equal(describe(grpc)[forwarding], "false")
+    modify(newer, **{inspection: "inspect_after_sufficient_data"})
+    refused("ValidationError", elb.modify_target_group_attributes, TargetGroupArn=newer, Attributes=given(**{inspection: "x"}))
+    for arn, key in [(grpc, inspection), (web, forwarding)]:
+        refused(
+            "ValidationError", elb.modify_target_group_attributes, message="is not supported by target groups",
+            TargetGroupArn=arn, Attributes=given(**{key: "true"}),
+        )
 
 
 def test_attributes_of_listeners():

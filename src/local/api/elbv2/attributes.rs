@@ -1,7 +1,7 @@
 //! Attributes of load balancers, listeners and target groups: what their values may be.
 
 use super::{Context, arn, invalid_configuration, required_structures};
-use crate::local::state::elbv2::{Attributes, Kind, Protocol};
+use crate::local::state::elbv2::{Attributes, Kind, Protocol, ProtocolVersion, TargetType};
 use crate::local::wire::error::ApiError;
 use crate::local::wire::query::Params;
 use crate::local::wire::xml::Members;
@@ -60,6 +60,10 @@ const VALUES: &[(&str, Value)] = &[
     ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", Value::OffOr(1, 100)),
     ("target_health_state.unhealthy.draining_interval_seconds", Value::Number(0, 360_000)),
     ("tcp.idle_timeout.seconds", Value::Number(60, 6000)),
+    (
+        "waf.http2.traffic_inspection_behavior",
+        Value::Word(&["inspect_immediately", "inspect_after_sufficient_data"]),
+    ),
 ];
 
 /// What an attribute's resource is called in refusals, and how one of this sort is told from others.
@@ -144,9 +148,7 @@ pub(super) fn modify_target_group(context: &mut Context<'_>, params: &Params) ->
     let owner = Owner {
         noun: "Target group",
         sort: format!("target groups with protocol '{}'", protocol.name()),
-        known: [Protocol::Http, Protocol::Tcp]
-            .map(|protocol| Attributes::of_target_group(protocol, target_type))
-            .to_vec(),
+        known: known_of_target_groups(target_type),
     };
     let new = changed(&group.attributes, &owner, params)?;
     if protocol.is_application() {
@@ -156,6 +158,13 @@ pub(super) fn modify_target_group(context: &mut Context<'_>, params: &Params) ->
     }
     group.attributes = new;
     Ok(members(&group.attributes))
+}
+
+/// What target groups of any protocol have.
+fn known_of_target_groups(target_type: TargetType) -> Vec<Attributes> {
+    // HTTP2 has all that other versions have.
+    let of = |protocol, version| Attributes::of_target_group(protocol, version, target_type);
+    vec![of(Protocol::Http, Some(ProtocolVersion::Http2)), of(Protocol::Tcp, None)]
 }
 
 /// What values of an Application Load Balancer's target group must be together.
@@ -311,7 +320,6 @@ fn members(attributes: &Attributes) -> Members {
 mod tests {
     use super::*;
     use crate::local::state::elb::Scheme;
-    use crate::local::state::elbv2::TargetType;
 
     #[test]
     fn every_default_is_a_value_that_is_allowed() {
@@ -321,8 +329,9 @@ mod tests {
         }
         for protocol in [Protocol::Http, Protocol::Https, Protocol::Tcp, Protocol::Udp] {
             all.push(Attributes::of_listener(protocol));
-            all.push(Attributes::of_target_group(protocol, TargetType::Ip));
         }
+        all.extend(known_of_target_groups(TargetType::Ip));
+        all.push(Attributes::of_target_group(Protocol::Udp, None, TargetType::Ip));
         let mut checked = 0;
         for (key, value) in all.iter().flat_map(Attributes::iter) {
             check_value(key, value).unwrap();

@@ -87,7 +87,7 @@ fn parse(context: &mut Context<'_>, params: &Params, name: &str) -> Result<Targe
         target_type,
         vpc_id: vpc_id.to_owned(),
         health_check,
-        attributes: Attributes::of_target_group(protocol, target_type),
+        attributes: Attributes::of_target_group(protocol, protocol_version, target_type),
         targets: Vec::new(),
         tags,
     })

@@ -76,6 +76,11 @@ pub(super) fn forward(
             }
         }
     }
+    if balancer.flag("routing.http.x_amzn_tls_kx.enabled")
+        && let Some(group) = origin.handshake.and_then(|handshake| handshake.key_exchange)
+    {
+        headers.insert("x-amzn-tls-kx", HeaderValue::from_static(group));
+    }
     join_cookies(headers);
     if !balancer.flag("routing.http.preserve_host_header.enabled") {
         add_port(headers, origin.port);
@@ -196,6 +201,7 @@ mod tests {
         let handshake = Handshake {
             cipher: Some("ECDHE-RSA-AES128-GCM-SHA256"),
             version: "TLSv1.2",
+            key_exchange: Some("x25519"),
             alpn: None,
             server_name: None,
             certificate: String::new(),
@@ -253,19 +259,22 @@ mod tests {
             (&HeaderValue::from_static("chat.example.com:8443"), &HeaderValue::from_static("a=b; c=d"))
         );
         assert_eq!(headers.get_all("cookie").iter().count(), 1);
-        assert!(headers.contains_key("x_odd") && !headers.contains_key("x-amzn-tls-version"));
+        assert!(headers.contains_key("x_odd"));
+        assert!(!headers.contains_key("x-amzn-tls-version") && !headers.contains_key("x-amzn-tls-kx"));
         let headers = forwarded(
             &fields,
             &[
                 ("routing.http.preserve_host_header.enabled", "true"),
                 ("routing.http.drop_invalid_header_fields.enabled", "true"),
                 ("routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "true"),
+                ("routing.http.x_amzn_tls_kx.enabled", "true"),
             ],
         );
         assert_eq!(headers["host"], "chat.example.com");
         assert!(!headers.contains_key("x_odd") && headers.contains_key("x-even"));
         assert_eq!(headers["x-amzn-tls-version"], "TLSv1.2");
         assert_eq!(headers["x-amzn-tls-cipher-suite"], "ECDHE-RSA-AES128-GCM-SHA256");
+        assert_eq!(headers["x-amzn-tls-kx"], "x25519");
     }
 
     #[test]

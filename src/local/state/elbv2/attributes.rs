@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Protocol, TargetType};
+use super::{Kind, Protocol, ProtocolVersion, TargetType};
 use crate::local::state::elb::Scheme;
 
 /// Values by key. A key that the resource does not support is not there.
@@ -76,11 +76,21 @@ impl Attributes {
         }
     }
 
-    /// Those of a new target group.
-    pub(crate) fn of_target_group(protocol: Protocol, target_type: TargetType) -> Self {
+    /// Those of a new target group; `version` is that of HTTP and HTTPS groups.
+    pub(crate) fn of_target_group(
+        protocol: Protocol,
+        version: Option<ProtocolVersion>,
+        target_type: TargetType,
+    ) -> Self {
         let mut attributes = Self::of(TARGET_GROUP);
         if protocol.is_application() {
             attributes.0.extend(Self::of(APPLICATION_GROUP).0);
+            let of_version = match version {
+                Some(ProtocolVersion::Http2) => HTTP2_GROUP,
+                Some(ProtocolVersion::Grpc) => GRPC_GROUP,
+                Some(ProtocolVersion::Http1) | None => &[],
+            };
+            attributes.0.extend(Self::of(of_version).0);
             return attributes;
         }
         attributes.0.extend(Self::of(NETWORK_GROUP).0);
@@ -114,6 +124,7 @@ const APPLICATION: &[(&str, &str)] = &[
     ("routing.http.desync_mitigation_mode", "defensive"),
     ("routing.http.drop_invalid_header_fields.enabled", "false"),
     ("routing.http.preserve_host_header.enabled", "false"),
+    ("routing.http.x_amzn_tls_kx.enabled", "false"),
     ("routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "false"),
     ("routing.http.xff_client_port.enabled", "false"),
     ("routing.http.xff_header_processing.mode", "append"),
@@ -183,6 +194,13 @@ const APPLICATION_GROUP: &[(&str, &str)] = &[
     ("stickiness.type", "lb_cookie"),
 ];
 
+const HTTP2_GROUP: &[(&str, &str)] = &[
+    ("routing.http2.rst_stream_error_forwarding.enabled", "false"),
+    ("waf.http2.traffic_inspection_behavior", "inspect_immediately"),
+];
+
+const GRPC_GROUP: &[(&str, &str)] = &[("routing.http2.rst_stream_error_forwarding.enabled", "false")];
+
 const NETWORK_GROUP: &[(&str, &str)] = &[
     ("deregistration_delay.connection_termination.enabled", "false"),
     ("preserve_client_ip.enabled", "true"),
@@ -204,12 +222,23 @@ mod tests {
         let network = Attributes::of_load_balancer(Kind::Network, Scheme::Internal);
         assert!(!network.has("idle_timeout.timeout_seconds"));
         assert!(network.flag("ipv6.deny_all_igw_traffic"));
-        let instance = Attributes::of_target_group(Protocol::Tcp, TargetType::Instance);
+        let instance = Attributes::of_target_group(Protocol::Tcp, None, TargetType::Instance);
         assert!(instance.flag("preserve_client_ip.enabled"));
-        let address = Attributes::of_target_group(Protocol::Tls, TargetType::Ip);
+        let address = Attributes::of_target_group(Protocol::Tls, None, TargetType::Ip);
         assert!(!address.flag("preserve_client_ip.enabled"));
-        let web = Attributes::of_target_group(Protocol::Http, TargetType::Ip);
+        let of_version = |version| Attributes::of_target_group(Protocol::Http, Some(version), TargetType::Ip);
+        let web = of_version(ProtocolVersion::Http1);
         assert!(!web.has("proxy_protocol_v2.enabled"));
         assert_eq!(web.get("stickiness.type"), "lb_cookie");
+        let forwarding = "routing.http2.rst_stream_error_forwarding.enabled";
+        let inspection = "waf.http2.traffic_inspection_behavior";
+        for (version, forwards, inspects) in [
+            (ProtocolVersion::Http1, false, false),
+            (ProtocolVersion::Http2, true, true),
+            (ProtocolVersion::Grpc, true, false),
+        ] {
+            let group = of_version(version);
+            assert_eq!((group.has(forwarding), group.has(inspection)), (forwards, inspects), "{version:?}");
+        }
     }
 }
