@@ -9,6 +9,7 @@ mod logs_v2;
 mod network;
 mod peers;
 mod peers_v2;
+mod refusals;
 mod rig;
 mod sticky;
 mod targets;

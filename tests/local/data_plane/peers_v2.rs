@@ -1,4 +1,4 @@
-//! Programs of others with Application and Network Load Balancers: HAProxy reads their PROXY headers, curl, h2load,
+//! Programs of others with Application and Network Load Balancers: HAProxy reads their PROXY headers; curl, h2load,
 //! OpenSSL and Python's websockets are their clients.
 
 use std::collections::BTreeSet;
@@ -131,6 +131,14 @@ async fn curl_and_h2load_speak_http2() {
         let said = String::from_utf8(output.stdout).unwrap();
         assert_eq!(said, format!("/a?b over https\n{expected}"));
     }
+        let output = run(Command::new(&curl)
+            .args(["-sS", "--noproxy", "*", version, "-o", "/dev/null", "-w", "%{http_code}", "--cacert"])
+            .arg(&authority)
+            .args(["--resolve", &format!("chat.example.com:{port}:{ip}"), "-H"])
+            .arg(format!("Cookie: {}", "x".repeat(16 * 1024)))
+            .arg(format!("https://chat.example.com:{port}/")))
+        .await;
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "400", "{version}: a field that is too long");
     let output = run(Command::new(&h2load)
         .args(["-n", "400", "-c", "2", "-m", "20", "--connect-to", &address.to_string()])
         .arg("https://chat.example.com/"))

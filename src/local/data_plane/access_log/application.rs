@@ -22,11 +22,14 @@ pub(in crate::local::data_plane) struct Details {
     pub(in crate::local::data_plane) redirect: Option<String>,
     /// The ARN of the target group.
     pub(in crate::local::data_plane) group: Option<String>,
+    /// The class of a request that does not comply with RFC 7230, and why.
+    pub(in crate::local::data_plane) classification: (&'static str, &'static str),
 }
 
 impl Details {
     pub(in crate::local::data_plane) fn new(kind: &'static str, trace: String) -> Self {
-        Self { kind, trace, priority: None, action: "-", redirect: None, group: None }
+        let classification = ("-", "-");
+        Self { kind, trace, priority: None, action: "-", redirect: None, group: None, classification }
     }
 }
 
@@ -62,9 +65,10 @@ pub(super) fn line(record: &Record, details: &Details, id: &str, now: OffsetDate
     let certificate = agreed.map_or("-", |agreed| agreed.certificate.as_str());
     let priority = details.priority.map_or(-1, i32::from);
     let redirect = details.redirect.as_deref().unwrap_or("-");
+    let (class, reason) = details.classification;
     let _ = writeln!(
         line,
-        " {group} \"Root={}\" \"{}\" \"{certificate}\" {priority} {} \"{}\" \"{}\" \"-\" \"{backend}\" \"{target}\" \"-\" \"-\" {}",
+        " {group} \"Root={}\" \"{}\" \"{certificate}\" {priority} {} \"{}\" \"{}\" \"-\" \"{backend}\" \"{target}\" \"{class}\" \"{reason}\" {}",
         details.trace,
         escaped(domain),
         stamp(record.at),

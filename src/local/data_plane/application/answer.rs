@@ -15,19 +15,24 @@ use crate::local::state::elbv2::FixedResponse;
 /// Why a request gets no target's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// No name that it is for.
+    /// No name that it is for, a header that is too long, or what the desync mitigation mode does not let through.
     BadRequest,
     /// A method that is not served.
     Method,
+    /// Nothing came of the rest of the request for the idle timeout.
+    ClientTimeout,
+    /// A request line that is too long.
+    UriTooLong,
     /// More than 30 addresses in `X-Forwarded-For`.
     TooManyAddresses,
     /// The client's version of HTTP is not one for the group's.
     Incompatible,
-    /// What came was no HTTP, or nothing came before the target closed the connection; or there was none.
+    /// What came was no HTTP or had too long a header, or nothing came before the target closed the connection; or
+    /// there was none.
     BadGateway,
     /// There is no target.
     NoTarget,
-    /// No connection in ten seconds, or nothing for the idle timeout.
+    /// No connection in ten seconds, or nothing of the response for the idle timeout.
     Timeout,
 }
 
@@ -36,6 +41,8 @@ impl Failure {
         match self {
             Self::BadRequest => (400, "Bad Request"),
             Self::Method => (405, "Method Not Allowed"),
+            Self::ClientTimeout => (408, "Request Time-out"),
+            Self::UriTooLong => (414, "Request-URI Too Large"),
             Self::TooManyAddresses => (463, ""),
             Self::Incompatible => (464, ""),
             Self::BadGateway => (502, "Bad Gateway"),

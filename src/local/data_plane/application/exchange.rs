@@ -4,7 +4,7 @@ use std::io;
 use std::sync::PoisonError;
 
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TE, USER_AGENT};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TE, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
@@ -13,10 +13,11 @@ use tokio::time::Instant;
 
 use super::answer::{self, Failure};
 use super::condition::Subject;
+use super::desync::{Finding, Treatment};
 use super::redirect::{Asked, location};
 use super::route::{Algorithm, Plan, Route, Step};
 use super::tunnel::{self, Tunnel};
-use super::{Guest, header, stickiness};
+use super::{Guest, header, limits, stickiness};
 use crate::local::data_plane::access_log::{Details, Line, Record};
 use crate::local::data_plane::backend::Target;
 use crate::local::data_plane::http::body::{Activity, Carried, RequestBody, ResponseBody};
@@ -24,7 +25,7 @@ use crate::local::data_plane::http::dispatch::{Unsent, send};
 use crate::local::data_plane::http::header::strip;
 use crate::local::data_plane::http::pool::Lease;
 use crate::local::data_plane::turns::{any_of, digits};
-use crate::local::state::elbv2::ProtocolVersion;
+use crate::local::state::elbv2::{Attributes, ProtocolVersion};
 
 /// A request on its way through.
 struct Exchange<'a> {
@@ -34,6 +35,7 @@ struct Exchange<'a> {
     now: OffsetDateTime,
     /// What it was asked for by, without a port.
     host: String,
+    treatment: Treatment,
 }
 
 /// Answers a request.
@@ -45,12 +47,13 @@ pub(super) async fn answer(guest: &Guest, request: Request<Incoming>) -> Respons
     let asked_version = request.version();
     let host = host(&request);
     record.request = Some(line(guest, &request, &host));
-    record.received = head_length(request.headers()) + request_line_length(&request);
     record.connection.clone_from(&guest.id);
     record.details = Some(Box::new(Details::new(kind(guest, &request), trace_id(now))));
     let activity = Activity::now();
-    let mut exchange = Exchange { guest, activity: activity.clone(), record, now, host };
+    let mut exchange =
+        Exchange { guest, activity: activity.clone(), record, now, host, treatment: Treatment::Pass };
     let (parts, body) = request.into_parts();
+    exchange.record.received = limits::header_length(&parts.headers) + limits::request_line_length(&parts);
     let answered = exchange.run(parts, body).await;
     let (listener, answered) = match answered {
         Ok((route, response)) => (Some(route.listener), Ok(response)),
@@ -61,10 +64,14 @@ pub(super) async fn answer(guest: &Guest, request: Request<Incoming>) -> Respons
         header::respond(response.headers_mut(), &listener);
     }
     *response.version_mut() = asked_version;
-    let Exchange { mut record, .. } = exchange;
+    let Exchange { mut record, treatment, .. } = exchange;
+    // A WebSocket is the last on its connection as it is.
+    if treatment != Treatment::Pass && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     let backend = record.times.answered.map(|_| response.status().as_u16());
     record.statuses = Some((response.status().as_u16(), backend.unwrap_or(0)));
-    record.sent = head_length(response.headers()) + STATUS_LINE;
+    record.sent = limits::header_length(response.headers()) + STATUS_LINE;
     let mut tunnel = guest.tunnel.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(tunnel) = tunnel.as_mut().filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
         // The WebSocket is what is logged, once it has ended.
@@ -76,16 +83,6 @@ pub(super) async fn answer(guest: &Guest, request: Request<Incoming>) -> Respons
 
 /// The length of `HTTP/1.1 200 OK` and what ends it and the head.
 const STATUS_LINE: u64 = 19;
-
-fn head_length(headers: &HeaderMap) -> u64 {
-    headers.iter().map(|(name, value)| (name.as_str().len() + value.len() + 4) as u64).sum()
-}
-
-fn request_line_length(request: &Request<Incoming>) -> u64 {
-    let path = request.uri().path_and_query().map_or(1, |path| path.as_str().len());
-    // Two spaces, the version, and two line ends.
-    (request.method().as_str().len() + path + 14) as u64
-}
 
 /// The name that a request is for, without a port.
 fn host(request: &Request<Incoming>) -> String {
@@ -143,12 +140,12 @@ impl Exchange<'_> {
             // HTTP/2 has no Host; an absolute target outranks it (RFC 9112, section 3.2.2).
             parts.headers.insert(HOST, host);
         }
-        let refused = match parts.method {
+        let refused = limits::refusal(&parts).or(match parts.method {
             Method::CONNECT | Method::TRACE => Some(Failure::Method),
             _ if self.host.is_empty() && parts.version != Version::HTTP_10 => Some(Failure::BadRequest),
             _ if header::has_too_many_addresses(&parts.headers) => Some(Failure::TooManyAddresses),
             _ => None,
-        };
+        });
         if let Some(refused) = refused {
             return Err((None, refused));
         }
@@ -163,6 +160,10 @@ impl Exchange<'_> {
                 Step::Redirect(_) => "redirect",
                 Step::Fixed(_) => "fixed-response",
             };
+        }
+        self.treatment = self.classify(&parts, &route.balancer);
+        if self.treatment == Treatment::Block {
+            return Err((Some(route), Failure::BadRequest));
         }
         let answered = match &route.action {
             Step::Fixed(fixed) => Ok(answer::fixed(fixed, self.now)),
@@ -179,6 +180,15 @@ impl Exchange<'_> {
             Ok(response) => Ok((route, response)),
             Err(failure) => Err((Some(route), failure)),
         }
+    }
+
+    /// What becomes of a request that other parsers may read differently.
+    fn classify(&mut self, parts: &Parts, balancer: &Attributes) -> Treatment {
+        let Some(finding) = Finding::of(parts) else { return Treatment::Pass };
+        if let Some(details) = &mut self.record.details {
+            details.classification = (finding.class.name(), finding.reason);
+        }
+        finding.treatment(balancer)
     }
 
     /// The URL that was asked for, for a redirect.
@@ -218,11 +228,17 @@ impl Exchange<'_> {
         let client = upgrading.then(|| hyper::upgrade::on(&mut request));
         let visit = &self.guest.visit;
         let mut over = visit.plane.connections.over(&visit.front, target);
-        let (mut response, lease) = tokio::select! {
+        let (mut response, mut lease) = tokio::select! {
             sent = self.send(route, plan, target, request) => sent?,
             // The deregistration delay is over.
             () = &mut over => return Err(Failure::BadGateway),
         };
+        if limits::exceeds(response.headers()) {
+            return Err(Failure::BadGateway);
+        }
+        if self.treatment == Treatment::PassAndClose {
+            lease.expire();
+        }
         self.record.times.answered = Some(Instant::now());
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let backend = switched.then(|| hyper::upgrade::on(&mut response));
@@ -340,6 +356,7 @@ impl Exchange<'_> {
                 // The target closed a kept connection just before the request went out.
                 Err(Unsent::Again(unsent)) if leased.reused => request = *unsent,
                 Err(Unsent::Again(_) | Unsent::Broken) => return Err(Failure::BadGateway),
+                Err(Unsent::ClientTimeout) => return Err(Failure::ClientTimeout),
                 Err(Unsent::Timeout) => return Err(Failure::Timeout),
             }
         }

@@ -3,8 +3,10 @@
 
 mod answer;
 mod condition;
+mod desync;
 mod exchange;
 mod header;
+mod limits;
 mod redirect;
 mod route;
 mod stickiness;
@@ -32,6 +34,8 @@ use super::turns;
 /// How many requests an HTTP/2 client may make at the same time.
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-listeners.html>
 const STREAMS: u32 = 128;
+/// How long the header of a request may be.
+const LONGEST_HEADER: u32 = 64 * 1024;
 /// How long a connection may take to end that was asked to.
 const GOODBYE: Duration = Duration::from_secs(10);
 
@@ -67,6 +71,8 @@ pub(super) async fn serve(client: Client) {
             http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(STREAMS)
+                // What is too long is told so, which takes reading it.
+                .max_header_list_size(2 * LONGEST_HEADER)
                 .auto_date_header(false)
                 .serve_connection(TokioIo::new(link), service)
         );

@@ -26,7 +26,9 @@ enum Failure {
     AtCapacity,
     /// What came was no HTTP, or nothing came before the instance closed the connection.
     BadGateway,
-    /// Nothing came for the idle timeout.
+    /// Nothing came of the rest of the request for the idle timeout.
+    ClientTimeout,
+    /// Nothing came of the response for the idle timeout.
     Timeout,
 }
 
@@ -82,6 +84,7 @@ async fn exchange(
             // The instance closed a kept connection just before the request went out.
             Err(Unsent::Again(unsent)) if reused => request = *unsent,
             Err(Unsent::Again(_) | Unsent::Broken) => return Err(Failure::BadGateway),
+            Err(Unsent::ClientTimeout) => return Err(Failure::ClientTimeout),
             Err(Unsent::Timeout) => return Err(Failure::Timeout),
         }
     };
@@ -159,6 +162,7 @@ impl Failure {
                 (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable: Back-end server is at capacity")
             }
             Self::BadGateway => (StatusCode::BAD_GATEWAY, "Bad Gateway"),
+            Self::ClientTimeout => (StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT"),
             Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "GATEWAY_TIMEOUT"),
         };
         let mut response = Response::new(Carried::Own(None));

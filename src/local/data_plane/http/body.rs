@@ -15,29 +15,45 @@ use super::pool::Lease;
 use crate::local::data_plane::access_log::Record;
 use crate::local::data_plane::connections::Over;
 
-/// When a request's body last moved, and how much of it did.
+/// When a request's body last moved, how much of it did, and whom it waits for.
 #[derive(Clone, Debug)]
-pub(in crate::local::data_plane) struct Activity(Arc<Mutex<(Instant, u64)>>);
+pub(in crate::local::data_plane) struct Activity(Arc<Mutex<Moved>>);
+
+#[derive(Debug)]
+struct Moved {
+    last: Instant,
+    bytes: u64,
+    awaits_client: bool,
+}
 
 impl Activity {
     pub(in crate::local::data_plane) fn now() -> Self {
-        Self(Arc::new(Mutex::new((Instant::now(), 0))))
+        Self(Arc::new(Mutex::new(Moved { last: Instant::now(), bytes: 0, awaits_client: false })))
     }
 
     pub(in crate::local::data_plane) fn last(&self) -> Instant {
-        self.lock().0
+        self.lock().last
+    }
+
+    /// Whether the target would take more of the body than the client has sent.
+    pub(in crate::local::data_plane) fn awaits_client(&self) -> bool {
+        self.lock().awaits_client
     }
 
     fn bytes(&self) -> u64 {
-        self.lock().1
+        self.lock().bytes
     }
 
     fn moved(&self, bytes: u64) {
         let mut moved = self.lock();
-        *moved = (Instant::now(), moved.1 + bytes);
+        *moved = Moved { last: Instant::now(), bytes: moved.bytes + bytes, awaits_client: false };
     }
 
-    fn lock(&self) -> MutexGuard<'_, (Instant, u64)> {
+    fn waits(&self) {
+        self.lock().awaits_client = true;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Moved> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -67,9 +83,12 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.incoming).poll_frame(context);
-        if let Poll::Ready(moved) = &polled {
-            let bytes = moved.as_ref().and_then(|moved| moved.as_ref().ok()).map_or(0, length);
-            self.activity.moved(bytes);
+        match &polled {
+            Poll::Ready(moved) => {
+                let bytes = moved.as_ref().and_then(|moved| moved.as_ref().ok()).map_or(0, length);
+                self.activity.moved(bytes);
+            }
+            Poll::Pending => self.activity.waits(),
         }
         polled
     }

@@ -15,7 +15,9 @@ pub(in crate::local::data_plane) enum Unsent {
     Again(Box<Request<RequestBody>>),
     /// What came was no HTTP, or nothing came before the target closed the connection.
     Broken,
-    /// Nothing moved for the idle timeout.
+    /// Nothing came of the rest of the request for the idle timeout.
+    ClientTimeout,
+    /// Nothing came of the response for the idle timeout.
     Timeout,
 }
 
@@ -38,7 +40,8 @@ pub(in crate::local::data_plane) async fn send(
             () = tokio::time::sleep_until(deadline) => {
                 // The request's body may have moved meanwhile.
                 if activity.last() + idle_timeout <= Instant::now() {
-                    return Err(Unsent::Timeout);
+                    let late = activity.awaits_client();
+                    return Err(if late { Unsent::ClientTimeout } else { Unsent::Timeout });
                 }
             }
         }

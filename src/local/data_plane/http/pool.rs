@@ -48,6 +48,8 @@ pub(in crate::local::data_plane) struct Lease {
     target: Target,
     way: Way,
     sender: Option<Sender>,
+    /// Whether no other request may follow on it.
+    expires: bool,
 }
 
 /// A connection, and whether it was used before.
@@ -74,7 +76,8 @@ impl Pool {
         idle_timeout: Duration,
         target: &Target,
     ) -> io::Result<Leased> {
-        let mut lease = Lease { pool: self.clone(), target: target.clone(), way, sender: None };
+        let mut lease =
+            Lease { pool: self.clone(), target: target.clone(), way, sender: None, expires: false };
         lease.sender = {
             let mut lots = self.lock();
             let lot = lots.entry(target.clone()).or_default();
@@ -153,9 +156,16 @@ impl Lease {
         self.sender.as_mut()
     }
 
+    /// Has the connection end with its response.
+    pub(in crate::local::data_plane) fn expire(&mut self) {
+        self.expires = true;
+    }
+
     /// Keeps the connection for the next request; the response has ended.
     pub(in crate::local::data_plane) fn give_back(mut self) {
-        let Some(sender) = self.sender.take().filter(|sender| !sender.is_closed()) else { return };
+        let Some(sender) = self.sender.take().filter(|sender| !self.expires && !sender.is_closed()) else {
+            return;
+        };
         let mut lots = self.pool.lock();
         if let Some(lot) = lots.get_mut(&self.target)
             && lot.idle.len() < MOST_IDLE
