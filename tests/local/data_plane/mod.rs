@@ -11,6 +11,7 @@ mod peers;
 mod peers_v2;
 mod refusals;
 mod rig;
+mod socket_io;
 mod sticky;
 mod targets;
 mod v2;

@@ -2,6 +2,7 @@
 //! OpenSSL and Python's websockets are their clients.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::Output;
@@ -16,7 +17,7 @@ use tokio::process::Command;
 use super::peers::{find, haproxy};
 use super::rig::{Instance, OFFSET, Rig, free_port, within};
 
-async fn run(command: &mut Command) -> Output {
+pub(super) async fn run(command: &mut Command) -> Output {
     let output = within(command.output()).await.unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {} {errors}", String::from_utf8_lossy(&output.stdout));
@@ -130,7 +131,6 @@ async fn curl_and_h2load_speak_http2() {
         .await;
         let said = String::from_utf8(output.stdout).unwrap();
         assert_eq!(said, format!("/a?b over https\n{expected}"));
-    }
         let output = run(Command::new(&curl)
             .args(["-sS", "--noproxy", "*", version, "-o", "/dev/null", "-w", "%{http_code}", "--cacert"])
             .arg(&authority)
@@ -139,6 +139,7 @@ async fn curl_and_h2load_speak_http2() {
             .arg(format!("https://chat.example.com:{port}/")))
         .await;
         assert_eq!(String::from_utf8(output.stdout).unwrap(), "400", "{version}: a field that is too long");
+    }
     let output = run(Command::new(&h2load)
         .args(["-n", "400", "-c", "2", "-m", "20", "--connect-to", &address.to_string()])
         .arg("https://chat.example.com/"))
@@ -259,13 +260,13 @@ assert seen == {"one", "two"}, seen
 print("done")
 "#;
 
-/// Python with websockets, if there is one.
-async fn python() -> Option<std::path::PathBuf> {
+/// Python with these modules, if there is one.
+pub(super) async fn python(modules: &str) -> Option<std::path::PathBuf> {
     let own = std::env::var_os("ELBWS_TEST_VENV")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/venv"), Into::into);
     let mut found = None;
     for python in [own.join("bin/python"), "python3".into()] {
-        let check = Command::new(&python).args(["-c", "import websockets.sync.client"]).output().await;
+        let check = Command::new(&python).args(["-c", &format!("import {modules}")]).output().await;
         if check.is_ok_and(|output| output.status.success()) {
             found = Some(python);
             break;
@@ -273,16 +274,15 @@ async fn python() -> Option<std::path::PathBuf> {
     }
     if found.is_none() {
         let required = std::env::var_os("ELBWS_REQUIRE_PEERS").is_some_and(|value| value == "1");
-        assert!(!required, "Python's websockets is not installed");
-        let told = "skipped: Python's websockets is not installed\n";
-        let _ = std::io::Write::write_all(&mut std::io::stdout(), told.as_bytes());
+        assert!(!required, "Python's {modules} is not installed");
+        let _ = writeln!(std::io::stdout(), "skipped: Python's {modules} is not installed");
     }
     found
 }
 
 #[tokio::test]
 async fn sticky_sessions_hold_over_polling_and_websockets() {
-    let Some(python) = python().await else { return };
+    let Some(python) = python("websockets.sync.client").await else { return };
     let rig = Rig::start();
     let balancer = rig.balancer("application");
     let (one, two) = (rig.launch().await, rig.launch().await);
