@@ -12,9 +12,9 @@ use super::rig::{Instance, OFFSET, Rig, line, tls_with, within};
 use super::v2::{Balancer, Listener};
 
 pub(super) const GET: &str = "GET /a?b=c HTTP/1.1\r\nHost: chat.example.com\r\n\r\n";
-const UPGRADE: &str = "GET /ws/ HTTP/1.1\r\nHost: chat.example.com\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
+pub(super) const UPGRADE: &str = "GET /ws/ HTTP/1.1\r\nHost: chat.example.com\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+pub(super) const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 /// An HTTP listener on port 80 to instances.
