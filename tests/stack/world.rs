@@ -91,6 +91,10 @@ impl World {
                 .unwrap();
             self.names.insert(name, item.split('<').next().unwrap().to_owned());
         }
+        for name in ["address-a", "address-b", "address-c"] {
+            let allocated = self.account.ec2("Action=AllocateAddress&Domain=vpc");
+            self.names.insert(name, between(&allocated, "<allocationId>", "<").to_owned());
+        }
         let group = self.account.ec2("Action=DescribeSecurityGroups");
         self.names.insert("group", between(&group, "<groupId>", "<").to_owned());
         let second = self.subnet("sibling-a", &vpc, "172.31.240.0/24", &format!("{region}a"), "spare");
@@ -204,15 +208,16 @@ impl World {
         let describe = |change: &Change| {
             let action = serde_json::to_value(change.action).unwrap();
             let fields: Vec<_> = change.fields.iter().map(|field| field.path.as_str()).collect();
-            let mut name = change.resource.name.clone();
+            let (mut name, mut fields) = (change.resource.name.clone(), fields.join(" "));
             for (known, value) in &self.names {
                 name = name.replace(value, known);
+                fields = fields.replace(value, known);
             }
             if name.starts_with("sg-") || name.starts_with("arn:") {
                 "old".clone_into(&mut name);
             }
             let kind = change.resource.kind.as_str();
-            format!("{} {kind}/{name}: {}", action.as_str().unwrap(), fields.join(" "))
+            format!("{} {kind}/{name}: {fields}", action.as_str().unwrap())
         };
         plan.changes.iter().map(describe).collect()
     }
@@ -284,6 +289,7 @@ impl World {
             "DescribeInstances",
             "DescribeSubnets",
             "DescribeVpcs",
+            "DescribeAddresses",
             "DescribeTags",
         ] {
             facts.extend(lines(operation, &self.account.ec2(&format!("Action={operation}"))));

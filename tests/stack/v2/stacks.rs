@@ -60,9 +60,41 @@ load_balancer:
 proxy: false
 "#;
 
+/// An NLB with addresses that stay, and what goes with TCP alone.
+pub(crate) const STATIC: &str = r#"
+stack: ws-static
+network: { vpc: default }
+instances: { tags: { App: ws-chat } }
+load_balancer:
+  type: network
+  addresses:
+    - { subnet: "${subnet-a}", allocation: "${address-a}" }
+    - { subnet: "${subnet-b}", allocation: "${address-b}" }
+  listeners: [ { port: 80, protocol: tcp, target_group: web } ]
+  target_groups:
+    web: { port: 9000, proxy_protocol: false, stickiness: true, health_check: { port: 9001 } }
+proxy: false
+"#;
+
+/// An NLB with TLS on both sides.
+pub(crate) const SECURE: &str = r#"
+stack: ws-secure
+network: { vpc: default, subnets: ["${subnet-a}"] }
+instances: { tags: { App: ws-chat } }
+certificate: { domain: chat.example.com }
+load_balancer:
+  type: network
+  listeners: [ { port: 443, protocol: tls, alpn_policy: http2_optional, target_group: web } ]
+  target_groups:
+    web: { port: 8443, protocol: tls, proxy_protocol: false, health_check: { protocol: https, path: /up, matcher: "200-399" } }
+proxy: false
+"#;
+
 pub(super) const STACKS: &[(&str, &str)] = &[
     ("an ALB with everything", APPLICATION),
     ("an NLB with everything", NETWORK),
+    ("an NLB with static addresses", STATIC),
+    ("an NLB with TLS on both sides", SECURE),
     ("the smallest ALB", "
 stack: s
 instances: { tags: { App: ws-chat } }

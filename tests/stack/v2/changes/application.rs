@@ -1,21 +1,7 @@
-//! The table of changes: what is edited in a spec. The plan that each leads to is in the snapshot.
+//! Changes of Application load balancers.
 
-use super::stacks::{APPLICATION, NETWORK};
-
-/// An edit of a spec.
-pub(super) struct Change {
-    pub(super) field: &'static str,
-    pub(super) base: &'static str,
-    pub(super) edits: &'static [(&'static str, &'static str)],
-}
-
-const fn change(
-    base: &'static str,
-    field: &'static str,
-    edits: &'static [(&'static str, &'static str)],
-) -> Change {
-    Change { field, base, edits }
-}
+use super::{Change, change};
+use crate::v2::stacks::APPLICATION;
 
 pub(super) const CHANGES: &[Change] = &[
     change(APPLICATION, "application: nothing", &[]),
@@ -225,83 +211,87 @@ pub(super) const CHANGES: &[Change] = &[
         "application: access_logs",
         &[("  idle_timeout: 1h\n", "  idle_timeout: 1h\n  access_logs: { bucket: logs, prefix: alb }\n")],
     ),
-    change(NETWORK, "network: nothing", &[]),
-    change(NETWORK, "network: a tag more", &[("{ Team: realtime }", "{ Team: realtime, Cost: low }")]),
-    change(NETWORK, "network: no tags", &[("tags: { Team: realtime }\n", "")]),
-    change(NETWORK, "network: a subnet more", &[("\"${subnet-b}\"]", "\"${subnet-b}\", \"${subnet-c}\"]")]),
-    change(NETWORK, "network: all subnets", &[("[\"${subnet-a}\", \"${subnet-b}\"]", "all")]),
-    change(NETWORK, "network: an instance more", &[("[\"${one}\"]", "[\"${one}\", \"${two}\"]")]),
-    change(NETWORK, "network: an instance less", &[("ids: [\"${one}\"], ", "")]),
-    change(NETWORK, "network: instances of other tags", &[("App: ws-chat", "App: two")]),
     change(
-        NETWORK,
-        "network: the instances' group left alone",
-        &[("tags: { App: ws-chat } }", "tags: { App: ws-chat }, manage_security_group: false }")],
-    ),
-    change(NETWORK, "network: another domain", &[("domain: chat.example.com", "domain: other.example.org")]),
-    change(
-        NETWORK,
-        "network: a certificate from files",
-        &[("domain: chat.example.com", "files: { certificate: cert.pem, private_key: key.pem }")],
+        APPLICATION,
+        "application: connection_logs",
+        &[("  idle_timeout: 1h\n", "  idle_timeout: 1h\n  connection_logs: { bucket: logs }\n")],
     ),
     change(
-        NETWORK,
-        "network: a certificate by SNI",
+        APPLICATION,
+        "application: deletion_protection",
+        &[("deletion_protection: false", "deletion_protection: true")],
+    ),
+    change(
+        APPLICATION,
+        "application: ip_address_type",
+        &[("  scheme: internet-facing\n", "  scheme: internet-facing\n  ip_address_type: dualstack\n")],
+    ),
+    change(
+        APPLICATION,
+        "application: the same certificate by its ARN",
+        &[("domain: chat.example.com", "arn: \"${arn}\"")],
+    ),
+    change(
+        APPLICATION,
+        "application: a fixed response by default",
         &[(
-            "certificate: { domain: chat.example.com }",
-            "certificate: { domain: chat.example.com, additional: [ { domain: other.example.org } ] }",
-        )],
-    ),
-    change(NETWORK, "network: scheme", &[("internet-facing", "internal")]),
-    change(NETWORK, "network: ingress", &[("[0.0.0.0/0]", "[\"10.0.0.0/8\"]")]),
-    change(
-        NETWORK,
-        "network: ssl_policy",
-        &[("ELBSecurityPolicy-TLS13-1-2-2021-06", "ELBSecurityPolicy-TLS13-1-3-2021-06")],
-    ),
-    change(NETWORK, "network: cross_zone", &[("cross_zone: true", "cross_zone: false")]),
-    change(
-        NETWORK,
-        "network: alpn_policy",
-        &[(
-            "target_group: web }\n    - { port: 80",
-            "alpn_policy: http2_optional, target_group: web }\n    - { port: 80",
+            "default_action: { redirect: https }",
+            "default_action: { fixed_response: { status: 503, body: later, content_type: text/html } }",
         )],
     ),
     change(
-        NETWORK,
-        "network: tls to tcp",
-        &[
-            ("protocol: tls, ssl_policy: ELBSecurityPolicy-TLS13-1-2-2021-06", "protocol: tcp"),
-            ("certificate: { domain: chat.example.com }\n", ""),
-        ],
+        APPLICATION,
+        "application: visitors stay with their group",
+        &[(
+            "default_action: { forward: web }",
+            "default_action: { forward: { web: 9, ws: 1 }, stickiness: 1h }",
+        )],
     ),
     change(
-        NETWORK,
-        "network: a listener less",
-        &[("  idle_timeout: 1h\n", ""), ("    - { port: 80, protocol: tcp, target_group: web }\n", "")],
-    ),
-    change(NETWORK, "network: a group's port", &[("web: { port: 80,", "web: { port: 81,")]),
-    change(NETWORK, "network: proxy_protocol", &[("proxy_protocol: true", "proxy_protocol: false")]),
-    change(
-        NETWORK,
-        "network: preserve_client_ip",
-        &[("proxy_protocol: true", "proxy_protocol: true, preserve_client_ip: true")],
+        APPLICATION,
+        "application: a rule's host",
+        &[("host: old.example.com", "host: [old.example.com, older.example.com]")],
     ),
     change(
-        NETWORK,
-        "network: connection_termination",
-        &[("proxy_protocol: true", "proxy_protocol: true, connection_termination: false")],
+        APPLICATION,
+        "application: a rule's path and host",
+        &[("path: /ws/*, forward", "path: [/ws, /ws/*], host: chat.example.com, forward")],
     ),
     change(
-        NETWORK,
-        "network: deregistration_delay",
-        &[("deregistration_delay: 10s", "deregistration_delay: 20s")],
+        APPLICATION,
+        "application: a redirect's parts",
+        &[(
+            "redirect: { host: new.example.com }",
+            "redirect: { protocol: https, host: \"www.#{host}\", port: 8443, path: \"/moved/#{path}\", query: \"from=old\", status: 302 }",
+        )],
     ),
-    change(NETWORK, "network: health_check over tcp", &[("path: /healthz, protocol: http", "protocol: tcp")]),
     change(
-        NETWORK,
-        "network: idle_timeout of a listener",
-        &[("protocol: tcp, target_group: web }", "protocol: tcp, target_group: web, idle_timeout: 1000s }")],
+        APPLICATION,
+        "application: a fixed response's body",
+        &[("{ status: 410 }", "{ status: 410, body: gone, content_type: text/html }")],
     ),
+    change(
+        APPLICATION,
+        "application: no rules",
+        &[(
+            "      rules:\n        - { path: /ws/*, forward: ws }\n        - { host: old.example.com, redirect: { host: new.example.com } }\n        - { path: /gone, fixed_response: { status: 410 } }\n",
+            "      rules: [ { path: /ws/*, forward: ws } ]\n",
+        )],
+    ),
+    change(
+        APPLICATION,
+        "application: a group's name",
+        &[("/ws/*, forward: ws }", "/ws/*, forward: sockets }"), ("    ws: { port", "    sockets: { port")],
+    ),
+    change(
+        APPLICATION,
+        "application: targets by address",
+        &[("ws: { port: 9000,", "ws: { port: 9000, ips: [172.31.0.50, 172.31.0.51],")],
+    ),
+    change(
+        APPLICATION,
+        "application: health_check.protocol",
+        &[("path: /up, port: 8081, matcher", "path: /up, protocol: https, port: 8081, matcher")],
+    ),
+    change(APPLICATION, "application: health_check.timeout", &[("timeout: 5s", "timeout: 6s")]),
 ];
