@@ -61,13 +61,20 @@ pub(crate) const DELETED_LISTENER: Rule = rule("DuplicateListener", minutes(5));
 /// A subnet just detached in the same zone.
 pub(crate) const DETACHED_SUBNET: Rule = Rule {
     code: "InvalidConfigurationRequest",
-    message: "multiple subnets in the same az",
+    // "AZ" of Classic load balancers, "Availability Zone" of the others.
+    message: "multiple subnets in the same a",
     patience: minutes(5),
 };
 /// An instance just launched.
 pub(crate) const NEW_INSTANCE: Rule = rule("InvalidInstance", minutes(10));
 /// A security group just created, which ELB does not see yet.
 pub(crate) const NEW_GROUP_AT_ELB: Rule = rule("InvalidSecurityGroup", minutes(2));
+/// The same in the words of Application and Network load balancers.
+pub(crate) const NEW_GROUP_AT_ELB_V2: Rule = Rule {
+    code: "InvalidConfigurationRequest",
+    message: "security groups are invalid",
+    patience: minutes(2),
+};
 /// A security group just created, which EC2 itself does not see everywhere yet.
 pub(crate) const NEW_GROUP: Rule = rule("InvalidGroup.NotFound", minutes(2));
 /// A policy just created.
@@ -253,12 +260,14 @@ mod tests {
 
     #[tokio::test]
     async fn the_same_zone_s_words_are_known() {
-        let error = error(
-            "InvalidConfigurationRequest",
+        for message in [
             "ELB cannot be attached to multiple subnets in the same AZ.",
-        );
-        let (result, calls, _) = run(&[DETACHED_SUBNET], 2, error, &Cancel::never()).await;
-        assert_eq!((result, calls), (Ok(()), 3));
+            "A load balancer cannot be attached to multiple subnets in the same Availability Zone",
+        ] {
+            let error = error("InvalidConfigurationRequest", message);
+            let (result, calls, _) = run(&[DETACHED_SUBNET], 2, error, &Cancel::never()).await;
+            assert_eq!((result, calls), (Ok(()), 3), "{message}");
+        }
     }
 
     #[tokio::test]

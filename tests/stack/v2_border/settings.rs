@@ -50,7 +50,9 @@ fn security_groups_are_the_whole_set_and_a_new_one_is_waited_for() {
         })
         .collect();
     account.faults(
-        r#"{"operation":"SetSecurityGroups","effect":{"error":{"code":"InvalidSecurityGroup","message":"not yet"}}}"#,
+        r#"[{"operation":"SetSecurityGroups","effect":{"error":{"code":"InvalidSecurityGroup","message":"not yet"}}},
+            {"operation":"SetSecurityGroups","nth":2,"effect":{"error":{"code":"InvalidConfigurationRequest",
+             "message":"One or more security groups are invalid"}}}]"#,
     );
     account.forget_calls();
     for wanted in [&groups[..], &groups[1..]] {
@@ -61,7 +63,7 @@ fn security_groups_are_the_whole_set_and_a_new_one_is_waited_for() {
         assert_eq!(found.v2_load_balancers[0].security_groups, expected);
     }
     let refused = account.calls().into_iter().filter(|call| call.code.is_some()).count();
-    assert_eq!(refused, 1);
+    assert_eq!(refused, 2);
 }
 
 #[test]

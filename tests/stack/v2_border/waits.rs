@@ -181,6 +181,7 @@ fn a_group_that_a_listener_uses_is_waited_for() {
 /// What AWS may answer before it has caught up with itself, by the operation.
 const NOT_YET: &[(&str, &str)] = &[
     ("CreateLoadBalancer", "InvalidSecurityGroup"),
+    ("CreateLoadBalancer", "InvalidConfigurationRequest"),
     ("ModifyLoadBalancerAttributes", "LoadBalancerNotFound"),
     ("ModifyTargetGroupAttributes", "TargetGroupNotFound"),
     ("CreateListener", "CertificateNotFound"),
@@ -201,8 +202,13 @@ fn what_aws_does_not_see_yet_is_tried_again() {
         let site = Site::of(&account);
         let clients = account.clients();
         account.forget_calls();
+        // The code is one for other refusals as well, which are not repeated.
+        let message = match *code {
+            "InvalidConfigurationRequest" => "One or more security groups are invalid",
+            _ => "not yet",
+        };
         account.faults(&format!(
-            r#"{{"operation":"{operation}","effect":{{"error":{{"code":"{code}","message":"not yet"}}}}}}"#
+            r#"{{"operation":"{operation}","effect":{{"error":{{"code":"{code}","message":"{message}"}}}}}}"#
         ));
         let (outcome, _) = account.run(Box::pin(run(&clients, application(&site))));
         assert!(outcome.is_complete(), "{operation} {code}: {outcome:?}");

@@ -7,13 +7,16 @@ use tokio::time::Instant;
 use super::is_new;
 use crate::provision::aws::elbv2::{self, Attributes};
 use crate::provision::aws::retry::{
-    DETACHED_SUBNET, NEW_GROUP_AT_ELB, NEW_LOAD_BALANCER, PROVISIONING, Rule,
+    DETACHED_SUBNET, NEW_GROUP_AT_ELB, NEW_GROUP_AT_ELB_V2, NEW_LOAD_BALANCER, PROVISIONING, Rule,
 };
 use crate::provision::execute::failure::ExecuteError;
 use crate::provision::execute::operation::{Run, absent_is_done};
 use crate::provision::plan::Reference;
 use crate::provision::plan::v2::NewLoadBalancer;
 use crate::provision::resource::v2::{LoadBalancerState, SubnetAddress};
+
+/// A security group just created, which is refused in either of two ways.
+const NEW_GROUP: &[Rule] = &[NEW_GROUP_AT_ELB, NEW_GROUP_AT_ELB_V2];
 
 impl Run<'_> {
     /// Creates a load balancer, waits until it is active and returns its ARN; takes the one of that name where it
@@ -32,7 +35,7 @@ impl Run<'_> {
             tags: &new.tags,
         };
         let create = || elbv2::create_load_balancer(self.clients, &wanted);
-        let arn = match self.patience.retry(&[NEW_GROUP_AT_ELB], create).await {
+        let arn = match self.patience.retry(NEW_GROUP, create).await {
             Err(error) if error.is("DuplicateLoadBalancerName") => self.made_before(new).await?,
             made => made?,
         };
@@ -119,7 +122,7 @@ impl Run<'_> {
         let arn = self.identifier(load_balancer)?;
         let groups = self.identifiers(groups)?;
         let set = || elbv2::set_security_groups(self.clients, &arn, &groups);
-        Ok(self.patience.retry(&[NEW_GROUP_AT_ELB], set).await?)
+        Ok(self.patience.retry(NEW_GROUP, set).await?)
     }
 
     pub(super) async fn modify_load_balancer_attributes(
