@@ -104,9 +104,10 @@ impl Output {
     /// What the script wrote until its end. What it left running may go on writing, and nobody listens.
     fn finish(mut self) -> String {
         let mut buffer = vec![0; 16 * 1024];
-        // Others may write as fast as this reads.
+        // The kernel is asked, not the runtime: that may hear of the last bytes after it has heard of the end. Others may
+        // write as fast as this reads.
         while self.kept.len() < KEPT {
-            match self.pipe.try_read(&mut buffer) {
+            match nix::unistd::read(&self.pipe, &mut buffer) {
                 Ok(0) | Err(_) => break,
                 Ok(count) => self.keep(buffer.get(..count).unwrap_or_default()),
             }
@@ -114,5 +115,20 @@ impl Output {
         let mut pipe = self.pipe;
         tokio::spawn(async move { while let Ok(1..) = pipe.read(&mut buffer).await {} });
         String::from_utf8_lossy(&self.kept).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_written_before_the_end_is_kept_though_the_runtime_has_not_heard_of_it() {
+        let (output, its) = Output::new().unwrap();
+        // Nothing is awaited in between, so no event is seen.
+        std::fs::File::from(its).write_all(b"last words\n").unwrap();
+        assert_eq!(output.finish(), "last words\n");
     }
 }
