@@ -53,8 +53,9 @@ impl From<CallError> for Failure {
 
 /// Returns a client of the local AWS that the options and the environment name.
 pub(crate) fn client(globals: &Globals) -> Result<Client, Failure> {
-    let of_environment =
-        || std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty() && !globals.local);
+    // With --local this machine is meant, whatever the environment says of others.
+    let is_meant = |url: &String| !url.is_empty() && (!globals.local || Client::new(url).is_ok());
+    let of_environment = || std::env::var("AWS_ENDPOINT_URL").ok().filter(is_meant);
     let url = globals.endpoint_url.clone().or_else(of_environment);
     Ok(Client::new(url.as_deref().unwrap_or(USUAL_ENDPOINT))?)
 }

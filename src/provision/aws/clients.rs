@@ -44,7 +44,8 @@ pub struct ClientOptions {
     pub region: Option<String>,
     /// The URL that answers for every service.
     pub endpoint_url: Option<String>,
-    /// Whether to call the local AWS, as its test user: at its usual address, or at `endpoint_url`.
+    /// Whether to call the local AWS, as its test user: at `endpoint_url`, else where `AWS_ENDPOINT_URL` has it on this
+    /// machine, else at its usual address.
     pub local: bool,
 }
 
@@ -282,10 +283,15 @@ impl ClientOptions {
 
 /// Returns the endpoint that is set for all services, if one is.
 fn endpoint(options: &ClientOptions) -> Option<String> {
+    let of_environment = || std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
     match (&options.endpoint_url, options.local) {
         (Some(url), _) => Some(url.clone()),
-        (None, true) => Some(LOCAL_ENDPOINT.to_owned()),
-        (None, false) => std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty()),
+        // Whatever the environment says of other machines: this one is meant.
+        (None, true) => {
+            let local = of_environment().filter(|url| is_loopback(url));
+            Some(local.unwrap_or_else(|| LOCAL_ENDPOINT.to_owned()))
+        }
+        (None, false) => of_environment(),
     }
 }
 
