@@ -8,9 +8,9 @@ use elbws::provision::iam_policy::policy;
 use elbws::provision::resource::{
     DesiredBalancer, DesiredProxy, Installation, InstanceSelector, Scheme, Stack, v2,
 };
-use serde_json::Value;
 
 use crate::account::{REGION, stack_in};
+use crate::permission::{action, permission};
 use crate::stacks::{FILES, FILES_IN_IAM, FULL};
 use crate::world::{World, certificate_files};
 
@@ -28,24 +28,6 @@ pub(crate) fn allows_what_was_called(world: &World, stacks: &[&Stack], when: &st
     let denied: Vec<_> = called.iter().filter(|action| !allowed.contains(action.as_str())).collect();
     assert!(denied.is_empty(), "{when}: the policy does not allow {denied:?}");
     world.account.forget_calls();
-}
-
-fn action(call: &Value) -> String {
-    let service = match call["service"].as_str().unwrap() {
-        "elb" | "elbv2" => "elasticloadbalancing",
-        service => service,
-    };
-    permission(&format!("{service}:{}", call["operation"].as_str().unwrap()))
-}
-
-/// The permission that a call takes, where it has another name.
-fn permission(call: &str) -> String {
-    match call {
-        "s3:HeadObject" => "s3:GetObject",
-        "s3:HeadBucket" => "s3:ListBucket",
-        call => call,
-    }
-    .to_owned()
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -169,6 +151,37 @@ fn what_is_allowed_is_what_the_source_calls() {
     let idle: Vec<_> =
         allowed.difference(&called).filter(|action| !IMPLIED.contains(&action.as_str())).collect();
     assert!(idle.is_empty(), "nothing calls {idle:?}");
+}
+
+/// Scripts are sent to exactly those who serve, however the spec selects them.
+#[test]
+fn scripts_may_be_sent_to_whoever_the_spec_selects() {
+    let sends = |instances: &str| {
+        let text = format!(
+            "stack: s\ninstances: {instances}\nload_balancer: {{ type: classic, listeners: [{{ port: 80, protocol: tcp, \
+             instance_port: 80 }}] }}\nproxy: {{ deploy: {{ via: ssm, bucket: my-artifacts }} }}\n"
+        );
+        let document = serde_json::to_value(policy(&stack_in(Path::new(""), &text), Some(REGION))).unwrap();
+        let statements = document["Statement"].as_array().unwrap();
+        let sends = statements
+            .iter()
+            .filter(|statement| statement["Action"] == serde_json::json!(["ssm:SendCommand"]))
+            .filter(|statement| statement["Sid"] != "ScriptDocument")
+            .map(|statement| {
+                format!("{} {}", statement["Resource"][0], statement["Condition"]["StringEquals"])
+            });
+        sends.collect::<Vec<_>>()
+    };
+    let every = r#""arn:aws:ec2:us-east-1:*:instance/*""#;
+    assert_eq!(
+        sends("{ ids: [i-0123456789abcdef0] }"),
+        [r#""arn:aws:ec2:us-east-1:*:instance/i-0123456789abcdef0" null"#]
+    );
+    assert_eq!(sends("{ tags: { App: chat } }"), [format!(r#"{every} {{"ssm:resourceTag/App":"chat"}}"#)]);
+    assert_eq!(
+        sends("{ auto_scaling_group: workers }"),
+        [format!(r#"{every} {{"ssm:resourceTag/aws:autoscaling:groupName":"workers"}}"#)]
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod execute;
 mod iam_policy;
 mod moto;
 mod observe;
+mod permission;
 mod proxy_config;
 mod proxy_protocol;
 mod schema;

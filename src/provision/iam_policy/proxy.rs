@@ -28,5 +28,10 @@ pub(super) fn statements(stack: &Stack, proxy: &DesiredProxy, place: Place<'_>) 
             tagged.when("StringEquals", &format!("ssm:resourceTag/{key}"), value)
         }));
     }
+    if let Some(group) = &selector.auto_scaling_group {
+        // The tag that Auto Scaling puts on what it launches.
+        let of_group = send("ScriptOnGroup").on([place.arn("ec2", "instance/*")]);
+        statements.push(of_group.when("StringEquals", "ssm:resourceTag/aws:autoscaling:groupName", group));
+    }
     statements
 }
