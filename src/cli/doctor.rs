@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
+use super::rollout::complete_for_comparison;
 use super::session;
 use super::spec_file::{self, Files};
 use crate::doctor::examine;
@@ -21,7 +22,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure> {
     let output = globals.text_or_json()?;
     let spec = spec_file::parse(&arguments.spec, &spec_file::read_text(&arguments.spec)?)?;
-    let stack = spec_file::stack(&spec, Files::NotNeeded)?;
+    let mut stack = spec_file::stack(&spec, Files::NotNeeded)?;
+    complete_for_comparison(&mut stack);
     let (spec, stack) = (&spec, &stack);
     session::run(globals, spec.region.as_deref(), |session| async move {
         let diagnosis = session.reading(Box::pin(examine(&session.clients, spec, stack))).await?;

@@ -76,9 +76,7 @@ async fn look(stack: &Stack, session: &Session) -> Result<Status, Failure> {
         });
     };
     let proxies = proxy_states(stack, &observed);
-    // An instance that nobody can reach, or for which there is no program here, keeps nobody from looking.
-    let without_proxy = Stack { proxy: None, ..stack.clone() };
-    let plan = plan(&without_proxy, &observed, Adoption::Refuse).map_err(unplannable)?;
+    let plan = plan(&stack.without_proxy(), &observed, Adoption::Refuse).map_err(unplannable)?;
     let differing = proxies.iter().filter(|proxy| proxy.state != ProxyState::AsDesired).count();
     let certificates =
         observed.certificates.iter().filter(|found| arns.contains(&found.arn)).cloned().collect();

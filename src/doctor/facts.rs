@@ -22,7 +22,8 @@ pub(super) type Read<T> = Result<T, String>;
 pub(super) struct Facts {
     pub(super) observed: Observed,
     pub(super) live: Option<Live>,
-    /// What the next apply would change, or why it cannot tell.
+    /// What the next apply would change, or why it cannot tell; without the proxy on the instances, of which there are
+    /// checks of its own.
     pub(super) drift: Result<Vec<Change>, Vec<PlanError>>,
     /// The rules of the load balancer's and the instances' groups.
     pub(super) rules: Read<Rules>,
@@ -50,9 +51,7 @@ impl Facts {
         let observed = Box::pin(observe(clients, stack)).await?;
         let health = health(clients, stack, &observed).await?;
         let live = Live::of(stack, &observed, &health);
-        // Who only looks needs no program to install.
-        let without_proxy = Stack { proxy: None, ..stack.clone() };
-        let drift = plan(&without_proxy, &observed, Adoption::Refuse).map(|plan| plan.changes);
+        let drift = plan(&stack.without_proxy(), &observed, Adoption::Refuse).map(|plan| plan.changes);
         let ids: BTreeSet<String> = observed.instances.iter().map(|found| found.id.clone()).collect();
         let machines = vpc::machines(clients, &ids).await.map_err(|error| error.to_string());
         let subnets: BTreeSet<String> = live

@@ -1,7 +1,7 @@
-//! The instances: whether they are there, in the right place, and can be reached to deploy onto.
+//! The instances: whether they are there, in the right place, and find their metadata.
 //!
 //! Sources: "Instance metadata service" of the EC2 guide (cloud-init and the SSM agent take user data and credentials
-//! from it), "Setting up Systems Manager for EC2 instances", "Registered instances" of the load balancers' guides.
+//! from it), "Registered instances" of the load balancers' guides.
 
 use std::collections::BTreeSet;
 
@@ -38,10 +38,7 @@ pub(super) fn check(spec: &Spec, live: &Live, facts: &Facts, sheet: &mut Sheet) 
         standing(spec, live, instance, &zones, sheet);
         match (&facts.machines, facts.machine(&instance.id)) {
             (Err(reason), _) => sheet.unchecked(Name::Metadata, &instance.id, reason),
-            (Ok(_), Some(machine)) => {
-                metadata(spec, machine, sheet);
-                profile(spec, machine, sheet);
-            }
+            (Ok(_), Some(machine)) => metadata(spec, machine, sheet),
             (Ok(_), None) => sheet.unchecked(Name::Metadata, &instance.id, "EC2 no longer describes it"),
         }
     }
@@ -142,24 +139,4 @@ fn metadata(spec: &Spec, machine: &Machine, sheet: &mut Sheet) {
             sheet.right(Name::Metadata, &machine.id, format!("answers, {version}, hop limit {hops}"));
         }
     }
-}
-
-fn profile(spec: &Spec, machine: &Machine, sheet: &mut Sheet) {
-    if !by_ssm(spec) {
-        return;
-    }
-    if let Some(profile) = &machine.profile {
-        let name = profile.rsplit('/').next().unwrap_or(profile);
-        sheet.right(Name::SystemsManager, &machine.id, format!("has the instance profile {name}"));
-        return;
-    }
-    let problem = "proxy.deploy.via is ssm, and the instance has no instance profile";
-    let why = "without a role (or the account's Default Host Management Configuration) the SSM agent may not sign in, \
-               and `elbws deploy` cannot reach the instance";
-    let fix = format!(
-        "`aws ec2 associate-iam-instance-profile --instance-id {} --iam-instance-profile Name=…`, with a role that \
-         has AmazonSSMManagedInstanceCore",
-        machine.id
-    );
-    sheet.wrong(Name::SystemsManager, &machine.id, finding(Severity::Warning, problem, why, fix));
 }

@@ -14,6 +14,7 @@ mod live;
 mod place;
 mod rules;
 mod sheet;
+mod systems_manager;
 mod targets;
 mod timeouts;
 
@@ -191,6 +192,7 @@ fn diagnose(spec: &Spec, stack: &Stack, facts: &Facts) -> Diagnosis {
         targets::check(live, facts, &mut sheet);
         dns::check(spec, live, facts, &mut sheet);
     }
+    systems_manager::check(stack, facts, &mut sheet);
     Diagnosis {
         stack: stack.name.clone(),
         load_balancer: stack.load_balancer.name().to_owned(),

@@ -27,9 +27,9 @@ pub(super) struct Facts {
     balancer: Balancer,
     certificates: Vec<Certificate>,
     records: Vec<resource_v2::Record>,
-    /// What the next apply would change, or why it cannot tell.
+    /// What the next apply would change, or why it cannot tell; without the proxy on the instances.
     drift: Result<Vec<Change>, Vec<PlanError>>,
-    /// The proxy on each instance, where the spec has it installed.
+    /// The proxy on each instance that it is to be installed on.
     proxies: Vec<ProxyOn>,
 }
 
@@ -59,10 +59,8 @@ impl Facts {
                 (found.dns_name.clone(), Balancer::V2(facts))
             }
         };
+        let drift = plan(&stack.without_proxy(), &observed, Adoption::Refuse).map(|plan| plan.changes);
         let proxies = proxy_states(stack, &observed);
-        // Who only looks needs no program to install.
-        let without_proxy = Stack { proxy: None, ..stack.clone() };
-        let drift = plan(&without_proxy, &observed, Adoption::Refuse).map(|plan| plan.changes);
         Ok(Self {
             name: name.to_owned(),
             dns_name,
@@ -165,17 +163,19 @@ impl Facts {
 
     fn stack(&self) -> Outcome {
         let mend = "`elbws plan SPEC` shows it field by field, `elbws apply SPEC` mends it";
+        let differing: Vec<String> = self.proxies.iter().filter_map(difference).collect();
         match &self.drift {
+            Ok(changes) if changes.is_empty() && !differing.is_empty() => Outcome::Broken {
+                error: differing.join("; "),
+                causes: vec![Cause::new(
+                    "the proxy was not deployed since, or the instance is new",
+                    "`elbws deploy SPEC`",
+                )],
+            },
+            Ok(changes) if changes.is_empty() => Outcome::Kept("AWS has what the spec describes".to_owned()),
             Ok(changes) => {
-                let differing = self.proxies.iter().filter(|proxy| proxy.state != ProxyState::AsDesired);
-                let resources: Vec<String> = changes
-                    .iter()
-                    .map(|change| change.resource.to_string())
-                    .chain(differing.map(|proxy| format!("proxy/{}", proxy.instance)))
-                    .collect();
-                if resources.is_empty() {
-                    return Outcome::Kept("AWS has what the spec describes".to_owned());
-                }
+                let resources: Vec<String> =
+                    changes.iter().map(|change| change.resource.to_string()).collect();
                 Outcome::Broken {
                     error: format!("AWS differs from the spec in {}", resources.join(", ")),
                     causes: vec![Cause::new("it was changed by other means, or not applied since", mend)],
@@ -188,6 +188,20 @@ impl Facts {
                     causes: vec![Cause::new("the spec cannot be applied as it is", "`elbws plan SPEC`")],
                 }
             }
+        }
+    }
+}
+
+/// What is to be said of the proxy on an instance, if it is not as the spec has it.
+fn difference(proxy: &ProxyOn) -> Option<String> {
+    let instance = &proxy.instance;
+    match &proxy.state {
+        ProxyState::AsDesired => None,
+        ProxyState::Missing => Some(format!("there is no elbws-proxy on {instance}")),
+        ProxyState::Unmanaged(lack) => Some(format!("SSM cannot reach {instance}: {lack}")),
+        ProxyState::Differs(fields) => {
+            let paths: Vec<&str> = fields.iter().map(|field| field.path.as_str()).collect();
+            Some(format!("the proxy on {instance} differs from the spec's in {}", paths.join(", ")))
         }
     }
 }

@@ -220,6 +220,13 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// Returns the stack without the proxy on its instances: an instance that nobody can reach, or for which there is no
+    /// program here, is in the way of changes, not of a look at all the rest.
+    #[must_use]
+    pub fn without_proxy(&self) -> Self {
+        Self { proxy: None, ..self.clone() }
+    }
+
     /// Returns the name of the load balancer's own security group. It is unique in the VPC and, through its
     /// tags, leads back to the load balancer even after the spec has renamed it.
     #[must_use]

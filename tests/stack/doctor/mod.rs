@@ -3,6 +3,7 @@
 
 mod classic;
 mod command;
+mod managed;
 mod network;
 mod newer;
 
