@@ -1,4 +1,4 @@
-//! Who listens, by the kernel's socket diagnostics (sock_diag(7)), or else by its tables of TCP sockets. The readers
+//! Who listens, by the kernel's socket diagnostics (`sock_diag(7)`), or else by its tables of TCP sockets. The readers
 //! of both are pure.
 
 use std::collections::BTreeSet;
@@ -87,11 +87,11 @@ fn read_piece(mut piece: &[u8], found: &mut BTreeSet<SocketAddrV4>) -> io::Resul
     if piece.is_empty() {
         return Err(malformed());
     }
-    while let Some(header) = piece.first_chunk::<6>() {
-        let [a, b, c, d, e, f] = *header;
-        let length = usize::try_from(u32::from_ne_bytes([a, b, c, d])).map_err(|_| malformed())?;
+    while let Some((length, rest)) = piece.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_ne_bytes(*length)).map_err(|_| malformed())?;
+        let kind = rest.first_chunk::<2>().ok_or_else(malformed)?;
         let body = piece.get(HEADER..length).ok_or_else(malformed)?;
-        match u16::from_ne_bytes([e, f]) {
+        match u16::from_ne_bytes(*kind) {
             NLMSG_DONE => return Ok(true),
             NLMSG_ERROR => return Err(malformed()),
             _ => found.extend(diagnosis(body)),
@@ -203,7 +203,7 @@ mod tests {
         let mut found = BTreeSet::new();
         assert!(!read_piece(&message, &mut found).unwrap());
         assert_eq!(found, BTreeSet::from(["127.0.0.1:8080".parse().unwrap()]));
-        for end in 6..message.len() {
+        for end in 4..message.len() {
             assert!(read_piece(&message[..end], &mut BTreeSet::new()).is_err(), "{end}");
         }
         message[4..6].copy_from_slice(&NLMSG_ERROR.to_ne_bytes());
