@@ -65,7 +65,7 @@ impl From<DemoError> for Failure {
     }
 }
 
-/// Starts the demo, and keeps it up until Ctrl-C or SIGTERM.
+/// Starts the demo, and keeps it up until Ctrl-C, SIGTERM or the end of its terminal.
 pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -78,10 +78,17 @@ async fn serve(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure
     let output = globals.text_or_json()?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
+    // A terminal that is closed ends it, unless it was told not to mind.
+    let mut hangup = if ignores_hangup() {
+        None
+    } else {
+        Some(signal(SignalKind::hangup()).context("cannot handle SIGHUP")?)
+    };
     let mut ended = async || {
         tokio::select! {
             _ = interrupt.recv() => Exit::Interrupted,
             _ = terminate.recv() => Exit::Done,
+            Some(()) = async { hangup.as_mut()?.recv().await } => Exit::Done,
         }
     };
     let (messages, mut told) = mpsc::unbounded_channel::<String>();
@@ -138,6 +145,14 @@ async fn serve(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure
     // The local AWS, which held the other end, is gone.
     let _ = printer.await;
     Ok(exit)
+}
+
+/// Says whether SIGHUP was set to be ignored by who started the process, as nohup does.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP is the first of the signals.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Writes a milestone to stderr.

@@ -53,10 +53,10 @@ pub(crate) fn free_offset() -> u16 {
         .expect("an offset whose ports are free")
 }
 
-/// Does to it what Ctrl-C does.
-pub(crate) fn interrupt(child: &Child) {
+/// Sends a signal; SIGINT is what Ctrl-C does.
+pub(crate) fn send(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap());
-    kill(pid, Signal::SIGINT).unwrap();
+    kill(pid, signal).unwrap();
 }
 
 impl Running {
@@ -93,7 +93,7 @@ impl Running {
 
     /// Ends it as Ctrl-C does, and checks that nothing is left of it.
     pub(crate) async fn stop(mut self) {
-        interrupt(&self.child);
+        send(&self.child, Signal::SIGINT);
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("ended").unwrap();
         assert_eq!(status.code(), Some(130));
         let ca = Path::new(self.line["ca"].as_str().unwrap());

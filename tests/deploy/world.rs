@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use elbws::local::agent::{Agents, Terms};
 use elbws::local::client::Client;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -226,7 +227,7 @@ impl World {
 
     /// Ends it as Ctrl-C does, with all that runs on its instances.
     pub(crate) async fn stop(mut self) {
-        crate::running::interrupt(&self.server);
+        crate::running::send(&self.server, Signal::SIGINT);
         let status = tokio::time::timeout(PATIENCE, self.server.wait()).await.expect("it ends").unwrap();
         assert_eq!(status.code(), Some(130), "{}", self.heard());
     }
