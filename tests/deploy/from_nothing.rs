@@ -9,7 +9,9 @@ async fn the_proxy_is_deployed_with_the_stack_and_once_only() {
     let serving = world.launch_serving(2).await;
     let spec = world.spec("chat", SPEC);
     let spec = spec.to_str().unwrap();
+    world.forget_calls().await;
     let events = world.done(&["apply", spec]).await;
+    world.policy_allows_what_was_called(spec).await;
     let planned = events.planned();
     for (instance, _) in &serving {
         assert!(planned.contains(&format!("create proxy/{}", instance.id)), "{planned:?}");
@@ -33,6 +35,12 @@ async fn the_proxy_is_deployed_with_the_stack_and_once_only() {
             None,
             "{verb}"
         );
+    }
+
+    // What is on the instances stays there.
+    world.done(&["destroy", spec]).await;
+    for (instance, _) in &serving {
+        assert_eq!(world.run_on(instance, "systemctl is-active elbws-proxy").await, "active\n");
     }
     world.stop().await;
 }

@@ -6,12 +6,21 @@
 #[path = "../demo/account.rs"]
 mod account;
 mod application;
+mod examined;
 mod from_nothing;
+mod gated;
+mod interrupted;
 mod load;
+#[allow(dead_code, reason = "the tests of stacks use all of it")]
+#[path = "../stack/permission.rs"]
+mod permission;
 mod programs;
+mod refused;
+mod rolled_back;
 mod rolling;
 #[allow(dead_code, reason = "the demo's tests use all of it")]
 #[path = "../demo/running.rs"]
 mod running;
+mod saved;
 mod switching;
 mod world;

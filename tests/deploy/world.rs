@@ -18,6 +18,7 @@ use tokio_rustls::TlsConnector;
 pub(crate) use crate::account::Instance;
 use crate::account::{REGION, ask, connector, launch, listener, signed};
 use crate::application::Application;
+use crate::permission::action;
 use crate::running::{PATIENCE, elbws, free_offset};
 
 /// The name that visitors ask for; ACM has a certificate for it.
@@ -43,6 +44,7 @@ proxy:
 pub(crate) struct World {
     pub(crate) client: Client,
     endpoint: String,
+    /// Added to ports.
     offset: u16,
     directory: tempfile::TempDir,
     server: Child,
@@ -101,6 +103,11 @@ impl World {
         launch(&self.client, self.offset, last, PROFILE).await
     }
 
+    /// Launches one that has no instance profile.
+    pub(crate) async fn launch_unmanaged(&self, last: u8) -> Instance {
+        launch(&self.client, self.offset, last, "").await
+    }
+
     /// Launches so many, with an application on each that answers its id.
     pub(crate) async fn launch_serving(&self, count: u8) -> Vec<(Instance, Application)> {
         let mut serving = Vec::new();
@@ -147,14 +154,29 @@ impl World {
     /// `elbws` on this account, to be started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = elbws();
-        command.args(arguments).args(["--local", "--endpoint-url", &self.endpoint]);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.on_this_account(&mut command, arguments);
         command
     }
 
+    fn on_this_account(&self, command: &mut Command, arguments: &[&str]) {
+        command.args(arguments).args(["--local", "--endpoint-url", &self.endpoint]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).kill_on_drop(true);
+    }
+
     pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
-        let run = self.command(arguments).output();
-        tokio::time::timeout(PATIENCE, run).await.expect("done in time").unwrap()
+        ended(self.command(arguments)).await
+    }
+
+    /// Runs an `elbws` that is elsewhere.
+    pub(crate) async fn run_program(&self, program: &Path, arguments: &[&str]) -> Output {
+        let mut command = Command::new(program);
+        self.on_this_account(&mut command, arguments);
+        ended(command).await
+    }
+
+    /// Runs `elbws` to a bad end with this exit code, and returns what it says.
+    pub(crate) async fn fails(&self, arguments: &[&str], code: i32) -> String {
+        said(&self.run(arguments).await, code)
     }
 
     /// Runs `elbws` to a good end, and returns what happened.
@@ -165,11 +187,30 @@ impl World {
         Events::read(&output.stdout)
     }
 
-    /// The calls of a service since they were last forgotten, in order.
-    pub(crate) async fn calls(&self, service: &str) -> Vec<String> {
+    /// Every call since they were last forgotten, in order.
+    async fn all_calls(&self) -> Vec<Value> {
         let (status, body) = ask(&self.endpoint, "GET /_elbws/calls", "", "").await;
         assert_eq!(status, 200, "{body}");
-        let calls: Vec<Value> = serde_json::from_str(&body).unwrap();
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// Checks that the policy that `elbws iam-policy` prints allows every call since they were last forgotten.
+    pub(crate) async fn policy_allows_what_was_called(&self, spec: &str) {
+        let output = self.run(&["iam-policy", spec]).await;
+        let policy: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let statements = policy["Statement"].as_array().unwrap().iter();
+        let allowed: Vec<&Value> =
+            statements.flat_map(|statement| statement["Action"].as_array().unwrap()).collect();
+        let calls = self.all_calls().await;
+        assert!(calls.iter().any(|call| call["operation"] == "SendCommand"), "{calls:?}");
+        let denied =
+            calls.iter().map(action).find(|action| !allowed.contains(&&Value::from(action.as_str())));
+        assert_eq!(denied, None, "{policy:#}");
+    }
+
+    /// The calls of a service since they were last forgotten, in order.
+    pub(crate) async fn calls(&self, service: &str) -> Vec<String> {
+        let calls = self.all_calls().await;
         let of_service = calls.iter().filter(|call| call["service"] == service);
         of_service.map(|call| call["operation"].as_str().unwrap().to_owned()).collect()
     }
@@ -231,6 +272,20 @@ impl World {
         let status = tokio::time::timeout(PATIENCE, self.server.wait()).await.expect("it ends").unwrap();
         assert_eq!(status.code(), Some(130), "{}", self.heard());
     }
+}
+
+/// What does not serve is waited for a minute by the script, which takes longer on a machine that has much else to do.
+async fn ended(mut command: Command) -> Output {
+    tokio::time::timeout(PATIENCE * 3, command.output()).await.expect("done in time").unwrap()
+}
+
+/// What it said, plan and progress and all, when it ended with this exit code.
+#[track_caller]
+pub(crate) fn said(output: &Output, code: i32) -> String {
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    text
 }
 
 /// What `elbws` printed with `--output json`.
