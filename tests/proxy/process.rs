@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::handover::Heir;
 use crate::peers;
 use crate::rig::{Backend, HTTPS, Peer, within};
 
@@ -163,12 +164,37 @@ async fn a_second_sigterm_ends_at_once() {
     assert_eq!(running.wait(), Some(0));
 }
 
+/// Whether a process may have mounts of its own here.
+fn may_mount() -> bool {
+    let Some(unshare) = peers::find("unshare") else { return false };
+    let mount = ["-rm", "mount", "--bind", "/etc/hosts", "/etc/resolv.conf"];
+    let may = Command::new(unshare).args(mount).output().unwrap().status.success();
+    if !may {
+        peers::skip("a process may not have mounts of its own here");
+    }
+    may
+}
+
+#[tokio::test]
+async fn without_proc_it_serves_and_hands_over_all_the_same() {
+    if !may_mount() {
+        return;
+    }
+    let backend = Backend::new().await;
+    let command =
+        "exec unshare -rm sh -c 'mount -t tmpfs none /proc && exec \"$0\" --config proxy.yaml' \"$0\"";
+    let mut running = Running::start_by(command, backend.address);
+    served(running.address, &backend).await;
+    running.signal(Signal::SIGUSR2);
+    let heir = Heir::of(&mut running);
+    assert_eq!(running.wait(), Some(0));
+    served(running.address, &backend).await;
+    drop(heir);
+}
+
 #[tokio::test]
 async fn a_second_sigterm_waits_for_no_resolver() {
-    let Some(unshare) = peers::find("unshare") else { return };
-    let mount = ["-rm", "mount", "--bind", "/etc/hosts", "/etc/resolv.conf"];
-    if !Command::new(unshare).args(mount).output().unwrap().status.success() {
-        peers::skip("a process may not have mounts of its own here");
+    if !may_mount() {
         return;
     }
     let at = peers::free().ip();
@@ -183,7 +209,7 @@ async fn a_second_sigterm_waits_for_no_resolver() {
     let mut running = Running::start_by(&command, "192.0.2.1:80".parse().unwrap());
     let mut client = Peer::to(running.address).await;
     client.send(format!("{HTTPS}GET / HTTP/1.1\r\nHost: a\r\n\r\n")).await;
-    resolver.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    resolver.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     resolver.recv(&mut [0; 512]).unwrap();
     let asked = Instant::now();
     running.signal(Signal::SIGTERM);

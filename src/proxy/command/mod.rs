@@ -76,7 +76,9 @@ fn warn(config: &Config) {
 fn serve(arguments: &Arguments, config: Config) -> anyhow::Result<()> {
     raise_descriptor_limit(&config);
     // Read now: once the file is replaced, the kernel names the old one "(deleted)".
-    let program = std::env::current_exe()?;
+    // Where there is no /proc, as in an empty root directory, it is what this process was called by.
+    let program = std::env::current_exe()
+        .or_else(|error| std::env::args_os().next().map(PathBuf::from).ok_or(error))?;
     let (estate, listeners) = match handover::Estate::open()? {
         Some((estate, listeners)) => (Some(estate), listeners),
         None => (None, listeners(&config)?),

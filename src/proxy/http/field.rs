@@ -98,7 +98,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
 }
 
 fn is_value_byte(byte: u8) -> bool {
-    (byte == b'\t') | ((byte >= b' ') & (byte != 0x7F))
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
 /// Whether the bytes are a token (RFC 9110, section 5.6.2).

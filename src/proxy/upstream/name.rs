@@ -139,7 +139,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), moved).await.unwrap();
+        tokio::time::timeout(Duration::from_mins(1), moved).await.unwrap();
         let candidates = upstream.resolve("localhost", 80).await.unwrap();
         assert!(candidates.addresses.iter().all(|address| address.ip().is_loopback()), "{candidates:?}");
     }
