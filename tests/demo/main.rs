@@ -7,6 +7,7 @@ mod behind_alb;
 mod behind_v2;
 mod blog_post;
 mod interrupted;
+mod peers;
 mod running;
 mod switched;
 mod two_instances;

@@ -100,21 +100,3 @@ impl Running {
         assert!(!ca.parent().unwrap().exists(), "the state directory is removed");
     }
 }
-
-/// The Python in which `check` runs, if there is one: with the peer that is called `name`.
-pub(crate) async fn python(name: &str, check: &str) -> Option<PathBuf> {
-    let venv = std::env::var_os("ELBWS_TEST_VENV")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/venv"), PathBuf::from);
-    let python = venv.join("bin/python");
-    let checked = Command::new(&python).args(["-c", check]).output().await;
-    let found = checked.is_ok_and(|output| output.status.success());
-    if !found {
-        assert!(
-            std::env::var_os("ELBWS_REQUIRE_PEERS").is_none_or(|value| value != "1"),
-            "{name} is not installed in {}",
-            venv.display()
-        );
-        println!("skipped: {name} is not installed in {}", venv.display());
-    }
-    found.then_some(python)
-}

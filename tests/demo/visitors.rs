@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::Command;
 
-use crate::running::{ELBWS, KINDS, Running, elbws, free_offset, python};
+use crate::peers::{CHROMIUM, WEBSOCKETS};
+use crate::running::{ELBWS, KINDS, Running, elbws, free_offset};
 
 /// Everything of one demo in one test: it takes seconds to start.
 async fn visitors_chat(program: &Path, kind: &str) {
@@ -23,19 +23,10 @@ async fn visitors_chat(program: &Path, kind: &str) {
 
     probe(&demo).await;
     let spoofed = ["127.0.0.7", "X-Forwarded-For=10.9.9.9", "Forwarded=for=10.9.9.9", "X-Real-IP=10.9.9.9"];
-    chat(&demo, "websockets", "import websockets", "chat/chat.py", "websocket", &spoofed).await;
+    let ca = Path::new(line["ca"].as_str().unwrap());
+    WEBSOCKETS.chat(line["websocket"].as_str().unwrap(), ca, &spoofed).await;
     let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("demo-{kind}.png"));
-    let chromium =
-        "import selenium, shutil; assert all(map(shutil.which, ['chromium', 'chromedriver', 'certutil']))";
-    chat(
-        &demo,
-        "Chromium with certutil",
-        chromium,
-        "demo/browser.py",
-        "url",
-        &[screenshots.to_str().unwrap()],
-    )
-    .await;
+    CHROMIUM.chat(line["url"].as_str().unwrap(), ca, &[screenshots.to_str().unwrap()]).await;
 
     // What was built is what the spec beside it says.
     let spec = line["spec"].as_str().unwrap();
@@ -96,20 +87,6 @@ async fn a_port_of_the_chat_that_is_taken_is_told() {
     let told =
         format!("ws-chat cannot listen at 127.64.0.1:{} and 127.64.0.1:{}", 8000 + offset, 9000 + offset);
     assert!(error.contains(&told) && error.contains("another demo"), "{error}");
-}
-
-/// Lets the peer called `name` chat, by a script that is given a URL of the demo and its CA.
-async fn chat(demo: &Running, name: &str, check: &str, script: &str, url: &str, arguments: &[&str]) {
-    let Some(python) = python(name, check).await else { return };
-    let line = &demo.line;
-    let mut command = Command::new(python);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
-    let given = [line[url].as_str().unwrap(), line["ca"].as_str().unwrap()];
-    let run = command.arg(script).args(given).args(arguments).kill_on_drop(true).output();
-    let output = tokio::time::timeout(Duration::from_mins(6), run).await.expect("chatted in time").unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name}: {errors}");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "chatted\n", "{name}: {errors}");
 }
 
 async fn probe(demo: &Running) {

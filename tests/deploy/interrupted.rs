@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
 use crate::load::Load;
 use crate::programs::{proxy, rebuilt};
-use crate::running::{PATIENCE, interrupt};
+use crate::running::{PATIENCE, send};
 use crate::world::{Instance, SPEC, World};
 
 const TUNNELS: usize = 10;
@@ -45,7 +45,7 @@ async fn ctrl_c_lets_the_current_instance_come_to_its_end_and_the_next_run_goes_
             break;
         }
     }
-    interrupt(&child);
+    send(&child, nix::sys::signal::Signal::SIGINT);
     let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect("it ends").unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{errors}");

@@ -11,6 +11,9 @@ mod from_nothing;
 mod gated;
 mod interrupted;
 mod load;
+mod mission;
+#[path = "../demo/peers.rs"]
+mod peers;
 #[allow(dead_code, reason = "the tests of stacks use all of it")]
 #[path = "../stack/permission.rs"]
 mod permission;

@@ -43,9 +43,9 @@ proxy:
 /// A local AWS with a bucket.
 pub(crate) struct World {
     pub(crate) client: Client,
-    endpoint: String,
+    pub(crate) endpoint: String,
     /// Added to ports.
-    offset: u16,
+    pub(crate) offset: u16,
     directory: tempfile::TempDir,
     server: Child,
     /// What the server said.
@@ -142,6 +142,11 @@ impl World {
     /// A directory for what a test needs.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// The certificate of the account's authority.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.directory.path().join("state/ca.pem")
     }
 
     /// Writes a spec.

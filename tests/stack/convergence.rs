@@ -66,16 +66,26 @@ pub(crate) fn at_once<T: Sync>(cases: &[T], run: impl Fn(&T) + Sync) {
 #[test]
 fn every_example_converges_and_leaves_nothing() {
     let directory = certificate_files();
-    let mut texts = Vec::new();
+    let (mut texts, mut deploying) = (Vec::new(), Vec::new());
     for file in yaml_files("specs") {
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
-        let text = fs::read_to_string(&file)
-            .unwrap()
+        let text = fs::read_to_string(&file).unwrap();
+        let is_deploy = |line: &&str| line.starts_with("  deploy: ");
+        if text.lines().any(|line| is_deploy(&line)) {
+            deploying.push(name.clone());
+        }
+        // Instances run no scripts in this account.
+        let text = text
+            .lines()
+            .filter(|line| !is_deploy(line))
+            .fold(String::new(), |text, line| text + line + "\n")
             .replace("i-0123456789abcdef0", "${one}")
             .replace("i-0fedcba9876543210", "${two}");
         texts.push((name, text));
     }
     assert!(texts.len() >= 5, "{texts:?}");
+    // With the proxy, tests/deploy applies them.
+    assert_eq!(deploying, ["chat.yaml"]);
     at_once(&texts, |(name, text)| converges(name, directory.path(), text));
 }
 
