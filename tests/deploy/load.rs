@@ -189,7 +189,7 @@ impl Visitor {
         stop: &mut watch::Receiver<bool>,
     ) {
         let (mut sent, mut heard, mut leaving) = (0, 0, false);
-        let mut last = Instant::now();
+        let mut latest = Instant::now();
         let mut pace = interval(self.pace);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
@@ -207,7 +207,7 @@ impl Visitor {
                 }
                 next = socket.next() => match next {
                     Some(Ok(Message::Text(text))) => {
-                        last = Instant::now();
+                        latest = Instant::now();
                         if text.as_str() == message(number, heard) {
                             self.count(|counts| counts.echoed += 1);
                         } else {
@@ -224,7 +224,7 @@ impl Visitor {
                     Some(Err(error)) => break error.to_string(),
                     None => break "it ended".to_owned(),
                 },
-                () = sleep_until(last + DEADLINE) => break format!("silent for {DEADLINE:?}"),
+                () = sleep_until(latest + DEADLINE) => break format!("silent for {DEADLINE:?}"),
                 _ = stop.changed(), if !leaving => leaving = true,
             }
         };

@@ -105,9 +105,9 @@ async fn a_configuration_that_cannot_be_served_is_rolled_back_with_the_service_u
     world.run_on(one, taken).await;
     let moved =
         world.spec("moved", &SPEC.replace("  drain: 2s\n", "  drain: 2s\n  metrics: 127.0.0.1:9777\n"));
-    let deploy = [&["deploy", moved.to_str().unwrap(), "--yes"], &with[..]].concat();
+    let deploy = [&["deploy", moved.to_str().unwrap()], &with[..]].concat();
     let load = Load::start(&world, TUNNELS).await;
-    let said = world.fails(&deploy, 1).await;
+    let said = world.fails(&[&deploy[..], &["--yes"]].concat(), 1).await;
     assert!(said.contains("drops connections"), "{said}");
     for words in ROLLED_BACK {
         assert!(said.contains(words), "no {words:?} in {said}");
