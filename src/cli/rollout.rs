@@ -44,7 +44,7 @@ impl Rollout {
             desired.programs.entry(architecture).or_insert(program);
         }
         #[cfg(feature = "local")]
-        if client_options(globals, None).is_local() {
+        if self.proxy_binary.is_empty() && client_options(globals, None).is_local() {
             // Whose instances are this machine: what the demo has deployed on them can be applied again.
             let (architecture, program) = of_this_machine()?;
             desired.programs.entry(architecture).or_insert(program);
