@@ -6,11 +6,10 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 
-use super::deploy::whereabouts;
 use super::failure::{Exit, Failure};
 use super::globals::{Globals, Output};
 use super::plan::Agreed;
-use super::rollout::Rollout;
+use super::rollout::{Rollout, whereabouts};
 use super::session::{self, Session, unplannable};
 use super::spec_file::{self, Files};
 use crate::provision::execute::{ExecuteError, Outcome, events, execute, wait_healthy, wait_in_service};

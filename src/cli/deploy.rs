@@ -10,8 +10,7 @@ use super::globals::Globals;
 use super::rollout::{Rollout, not_deployed};
 use super::session::{self, unplannable};
 use super::spec_file::{self, Files};
-use crate::provision::execute::{ExecuteError, Outcome};
-use crate::provision::plan::{self, Adoption, Operation, Plan, ProxyOperation};
+use crate::provision::plan::{self, Adoption};
 
 /// Put the proxy onto the instances: one after the other, each healthy before the next, rolled back where it fails
 #[derive(Debug, Args)]
@@ -47,29 +46,4 @@ pub(crate) fn run(globals: &Globals, arguments: &Arguments) -> Result<Exit, Fail
         }
         Ok(Exit::Done)
     })
-}
-
-/// Says which instances run what after a run that did not come to its end; none where no proxy was to be installed.
-pub(crate) fn whereabouts(plan: &Plan, outcome: &Outcome) -> Option<String> {
-    let lines: Vec<String> = plan
-        .steps
-        .iter()
-        .filter_map(|step| {
-            let Operation::Proxy(ProxyOperation::Install { instance, .. }) = &step.operation else {
-                return None;
-            };
-            let failed = outcome.failed.iter().find(|(id, _)| *id == step.id).map(|(_, error)| error);
-            let runs = match failed {
-                _ if outcome.done.contains(&step.id) => "the new one",
-                Some(ExecuteError::NotInstalled { aftermath, .. }) => aftermath.runs(),
-                Some(ExecuteError::NotHealthy { .. }) => {
-                    "the new one, which the load balancer finds unhealthy"
-                }
-                Some(_) => "it is not known which one: elbws status says",
-                None => "what it ran before",
-            };
-            Some(format!("  {instance}: {runs}"))
-        })
-        .collect();
-    (!lines.is_empty()).then(|| format!("the proxy that runs now:\n{}", lines.join("\n")))
 }

@@ -1,4 +1,5 @@
-//! How the proxy is put onto the instances: the options, and the programs that are found on this machine.
+//! How the proxy is put onto the instances: the options, the programs that are found on this machine, and what runs where
+//! after a run that did not come to its end.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +13,9 @@ use super::failure::{Exit, Failure};
 use super::globals::Globals;
 #[cfg(feature = "local")]
 use super::session::client_options;
+use crate::provision::execute::{ExecuteError, Outcome};
 use crate::provision::install::architecture_of;
+use crate::provision::plan::{Operation, Plan, ProxyOperation};
 use crate::provision::resource::{Architecture, ProgramFile, Stack, sha256_of};
 
 const NAME: &str = "elbws-proxy";
@@ -138,5 +141,91 @@ fn unusable(path: &Path, reason: &str) -> Failure {
         error: anyhow!("{} is no elbws-proxy for the instances: {reason}", path.display()),
         hint: Some("--proxy-binary takes an elbws-proxy for Linux on x86_64 or aarch64".to_owned()),
         exit: Exit::Usage,
+    }
+}
+
+/// Says which instances run what after a run that did not come to its end; none where no proxy was to be installed. Where
+/// an instance has two turns, the last one that was taken counts.
+pub(crate) fn whereabouts(plan: &Plan, outcome: &Outcome) -> Option<String> {
+    let mut runs: BTreeMap<&str, &str> = BTreeMap::new();
+    for step in &plan.steps {
+        let Operation::Proxy(ProxyOperation::Install { instance, optional_for, .. }) = &step.operation else {
+            continue;
+        };
+        let failed = outcome.failed.iter().find(|(id, _)| *id == step.id).map(|(_, error)| error);
+        let now = match failed {
+            _ if outcome.done.contains(&step.id) && optional_for.is_some() => {
+                "the new one, with the PROXY header and without it"
+            }
+            _ if outcome.done.contains(&step.id) => "the new one",
+            Some(ExecuteError::NotInstalled { aftermath, .. }) => aftermath.runs(),
+            Some(ExecuteError::NotHealthy { .. }) => "the new one, which the load balancer finds unhealthy",
+            Some(_) => "it is not known which one: elbws status says",
+            None => {
+                runs.entry(instance).or_insert("what it ran before");
+                continue;
+            }
+        };
+        runs.insert(instance, now);
+    }
+    let lines: Vec<String> = runs.iter().map(|(instance, now)| format!("  {instance}: {now}")).collect();
+    (!lines.is_empty()).then(|| format!("the proxy that runs now:\n{}", lines.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::provision::plan::{Gate, Step};
+    use crate::provision::resource::{Installation, LoadBalancerType};
+
+    fn install(id: usize, instance: &str, optional_for: Option<u32>) -> Step {
+        let operation = Operation::Proxy(ProxyOperation::Install {
+            instance: instance.to_owned(),
+            bucket: "artifacts".to_owned(),
+            sha256: String::new(),
+            installation: Installation {
+                config: String::new(),
+                unit: String::new(),
+                health: String::new(),
+                status: None,
+            },
+            optional_for,
+            gate: Gate::Classic { load_balancer: "chat".to_owned() },
+            timeout: 600,
+        });
+        Step { id, needs: BTreeSet::new(), resources: Vec::new(), operation }
+    }
+
+    #[test]
+    fn an_instance_is_told_of_once_by_its_last_turn() {
+        let plan = Plan {
+            stack: "chat".to_owned(),
+            region: "us-east-1".to_owned(),
+            load_balancer: "chat".to_owned(),
+            load_balancer_type: LoadBalancerType::Classic,
+            targets: BTreeSet::new(),
+            target_groups: BTreeMap::new(),
+            changes: Vec::new(),
+            warnings: Vec::new(),
+            steps: vec![
+                install(0, "i-1", Some(3300)),
+                install(1, "i-2", Some(3300)),
+                install(2, "i-1", None),
+                install(3, "i-2", None),
+            ],
+        };
+        let told = |done: &[usize]| {
+            let outcome = Outcome { done: done.iter().copied().collect(), ..Outcome::default() };
+            whereabouts(&plan, &outcome).unwrap()
+        };
+        let both = "the new one, with the PROXY header and without it";
+        let lines = |one: &str, two: &str| format!("the proxy that runs now:\n  i-1: {one}\n  i-2: {two}");
+        assert_eq!(told(&[]), lines("what it ran before", "what it ran before"));
+        assert_eq!(told(&[0]), lines(both, "what it ran before"));
+        assert_eq!(told(&[0, 1]), lines(both, both));
+        assert_eq!(told(&[0, 1, 2]), lines("the new one", both));
+        assert_eq!(told(&[0, 1, 2, 3]), lines("the new one", "the new one"));
     }
 }
