@@ -14,6 +14,8 @@ use crate::provision::plan::Step;
 /// Shows the events of one run.
 pub(crate) struct Progress {
     titles: BTreeMap<usize, String>,
+    /// What each step was last said to wait for.
+    waits: BTreeMap<usize, String>,
     surface: Surface,
 }
 
@@ -34,7 +36,7 @@ impl Progress {
             Surface::Plain
         };
         let titles = steps.iter().map(|step| (step.id, step.operation.to_string())).collect();
-        Self { titles, surface }
+        Self { titles, waits: BTreeMap::new(), surface }
     }
 
     /// Shows events until their sender is gone.
@@ -60,13 +62,15 @@ impl Progress {
             Happening::StepStarted { step, .. } => self.start(*step),
             Happening::StepRetrying { step, reason } => {
                 let title = self.title(*step).to_owned();
+                let is_news = self.is_news(*step, reason);
                 match &self.surface {
                     Surface::Live { running, .. } => {
                         if let Some(bar) = running.get(step) {
                             bar.set_message(format!("{title}: {reason}"));
                         }
                     }
-                    Surface::Plain | Surface::Json => self.line(&format!("… {title}: {reason}")),
+                    Surface::Plain | Surface::Json if is_news => self.line(&format!("… {title}: {reason}")),
+                    Surface::Plain | Surface::Json => {}
                 }
             }
             Happening::StepWarned { step, warning } => {
@@ -94,6 +98,11 @@ impl Progress {
                 self.line(&format!("{sign} {id}{group} is {state}{reason}"));
             }
         }
+    }
+
+    /// Says whether the step waits for something else than it was last said to.
+    fn is_news(&mut self, step: usize, reason: &str) -> bool {
+        self.waits.insert(step, reason.to_owned()).as_deref() != Some(reason)
     }
 
     fn title(&self, step: usize) -> &str {
@@ -135,4 +144,17 @@ impl Progress {
 
 fn seconds(elapsed: Duration) -> String {
     format!("{:.1} s", elapsed.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_step_waits_for_is_said_once() {
+        let mut progress = Progress::new(false, &[]);
+        let said = [(1, "pending"), (1, "pending"), (2, "pending"), (1, "running"), (1, "pending")]
+            .map(|(step, reason)| progress.is_news(step, reason));
+        assert_eq!(said, [true, false, true, true, true]);
+    }
 }
