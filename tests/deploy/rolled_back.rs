@@ -28,8 +28,7 @@ async fn goes_back(how: Broken, words: &[&str], runs: &str) {
     let Some(world) = World::start().await else { return };
     let serving = world.launch_serving(2).await;
     // Their turns come in the order of their ids.
-    let mut instances: Vec<Instance> = serving.iter().map(|(instance, _)| instance.clone()).collect();
-    instances.sort_by(|one, other| one.id.cmp(&other.id));
+    let instances: Vec<Instance> = serving.iter().map(|(instance, _)| instance.clone()).collect();
     let spec = world.spec("chat", SPEC);
     let spec = spec.to_str().unwrap();
     let first = proxy(world.directory());
@@ -90,9 +89,7 @@ async fn a_program_that_refuses_its_configuration_is_never_started() {
 async fn a_configuration_that_cannot_be_served_is_rolled_back_with_the_service_up() {
     let Some(world) = World::start().await else { return };
     let serving = world.launch_serving(2).await;
-    let mut instances: Vec<Instance> = serving.iter().map(|(instance, _)| instance.clone()).collect();
-    instances.sort_by(|one, other| one.id.cmp(&other.id));
-    let [one, other] = &instances[..] else { unreachable!() };
+    let [(one, _), (other, _)] = &serving[..] else { unreachable!() };
     let spec = world.spec("chat", SPEC);
     let program = proxy(world.directory());
     let with = ["--proxy-binary", program.to_str().unwrap()];

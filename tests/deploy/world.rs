@@ -108,7 +108,7 @@ impl World {
         launch(&self.client, self.offset, last, "").await
     }
 
-    /// Launches so many, with an application on each that answers its id.
+    /// Launches so many, with an application on each that answers its id; in the order of their turns.
     pub(crate) async fn launch_serving(&self, count: u8) -> Vec<(Instance, Application)> {
         let mut serving = Vec::new();
         for last in 1..=count {
@@ -116,6 +116,7 @@ impl World {
             let application = self.serve(&instance).await;
             serving.push((instance, application));
         }
+        serving.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
         serving
     }
 
