@@ -2,7 +2,8 @@
 //! after a run that did not come to its end.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,9 +17,11 @@ use super::session::client_options;
 use crate::provision::execute::{ExecuteError, Outcome};
 use crate::provision::install::architecture_of;
 use crate::provision::plan::{Operation, Plan, ProxyOperation};
-use crate::provision::resource::{Architecture, ProgramFile, Stack, sha256_of};
+use crate::provision::resource::{Architecture, ProgramFile, Stack, sha256_of_all};
 
 const NAME: &str = "elbws-proxy";
+/// How much of a program is in memory while it is read, in bytes.
+const PIECE: usize = 1 << 20;
 
 /// How the proxy is put onto the instances, where the spec says `proxy.deploy`.
 #[derive(Debug, Clone, Args)]
@@ -130,10 +133,13 @@ pub(crate) fn of_this_machine() -> Result<(Architecture, ProgramFile), Failure> 
 }
 
 fn read(path: &Path) -> Result<(Architecture, ProgramFile), Failure> {
-    let content = fs::read(path).map_err(|error| unusable(path, &error.to_string()))?;
-    let architecture = architecture_of(&content).map_err(|error| unusable(path, &error.to_string()))?;
+    let unreadable = |error: io::Error| unusable(path, &error.to_string());
+    let mut content = BufReader::with_capacity(PIECE, File::open(path).map_err(unreadable)?);
+    let header = content.fill_buf().map_err(unreadable)?;
+    let architecture = architecture_of(header).map_err(|error| unusable(path, &error.to_string()))?;
+    let sha256 = sha256_of_all(content).map_err(unreadable)?;
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    Ok((architecture, ProgramFile { path, sha256: sha256_of(&content) }))
+    Ok((architecture, ProgramFile { path, sha256 }))
 }
 
 fn unusable(path: &Path, reason: &str) -> Failure {

@@ -4,9 +4,11 @@
 //! disk before the answer leaves. Connections are the server's business.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -15,7 +17,8 @@ use tokio::sync::watch;
 use super::agent::Agents;
 use super::api::{self, Context};
 use super::authority::Authority;
-use super::blobs::Blobs;
+use super::blobs::{Blobs, Draft};
+use super::body::Arrived;
 use super::clock::Clock;
 use super::data_plane::Listening;
 use super::faults::{Effect, Faults};
@@ -27,6 +30,7 @@ use super::state::store::{Store, StoreError};
 use super::wire::error::ApiError;
 use super::wire::render::{self, Rendered};
 use super::wire::routing::{self, Call, Protocol, Service};
+use super::wire::s3;
 
 /// What is remembered of past calls; older ones are forgotten.
 const CALLS_KEPT: usize = 100_000;
@@ -166,7 +170,7 @@ impl Account {
             resolved: 0,
             isolates: false,
             ids,
-            blobs: store.as_ref().map_or_else(|| Blobs::Memory(BTreeMap::new()), Store::blobs),
+            blobs: store.as_ref().map_or_else(|| Blobs::Unnamed(BTreeMap::new()), Store::blobs),
             store,
             issued,
             initial_settings: settings,
@@ -181,8 +185,15 @@ impl Account {
     }
 
     /// Answers one request of an AWS client.
-    pub(crate) async fn answer(&self, parts: &Parts, body: &[u8]) -> Answer {
-        let call = match routing::route(parts, body) {
+    pub(crate) async fn answer(&self, parts: &Parts, body: Arrived) -> Answer {
+        let (body, draft, object) = match body {
+            Arrived::Whole(body) => (body, None, None),
+            Arrived::Object { draft, whole } => {
+                let object = s3::Arrived { sha256: draft.sha256(), size: draft.size(), whole };
+                (Bytes::new(), Some(draft), Some(object))
+            }
+        };
+        let call = match routing::route(parts, &body, object) {
             Ok(call) => call,
             Err(refused) => {
                 let request_id = self.lock().ids.uuid();
@@ -197,7 +208,7 @@ impl Account {
             let isolates = self.isolates().await;
             self.lock().isolates = isolates;
         }
-        let answer = self.lock().run(&call, strike.effect.as_ref());
+        let answer = self.lock().run(&call, draft, strike.effect.as_ref());
         if !is_read(&call.operation) {
             self.tell_change();
         }
@@ -222,7 +233,7 @@ impl Account {
 }
 
 impl Inner {
-    fn run(&mut self, call: &Call, effect: Option<&Effect>) -> Answer {
+    fn run(&mut self, call: &Call, draft: Option<Draft>, effect: Option<&Effect>) -> Answer {
         let request_id = self.ids.uuid();
         let mut record = CallRecord::new(call);
         let result = match effect {
@@ -233,7 +244,7 @@ impl Inner {
             }
             Some(Effect::Throttle) => Err(call.service.throttled()),
             Some(Effect::Error { code, status, message }) => Err(ApiError::new(*status, code, message)),
-            Some(Effect::DropAfter | Effect::Delay(_)) | None => self.execute(call),
+            Some(Effect::DropAfter | Effect::Delay(_)) | None => self.execute(call, draft),
         };
         let (status, code) = match &result {
             Ok(routing::Output::Rest(output)) => (output.status, None),
@@ -258,9 +269,9 @@ impl Inner {
         }
     }
 
-    fn execute(&mut self, call: &Call) -> Result<routing::Output, ApiError> {
+    fn execute(&mut self, call: &Call, draft: Option<Draft>) -> Result<routing::Output, ApiError> {
         self.open_region(&call.region)?;
-        let output = self.handle(call)?;
+        let output = self.handle(call, draft)?;
         if !is_read(&call.operation) {
             self.save().map_err(|error| ApiError::internal(error.to_string()))?;
         }
@@ -275,20 +286,22 @@ impl Inner {
         }
         self.state.region_mut(region);
         for domain in self.issued.clone() {
-            self.handle(&Call {
+            let call = Call {
                 service: Service::Acm,
                 region: region.to_owned(),
                 operation: "RequestCertificate".to_owned(),
                 input: routing::Input::Json(json!({ "DomainName": domain })),
-            })?;
+            };
+            self.handle(&call, None)?;
         }
         Ok(())
     }
 
-    fn handle(&mut self, call: &Call) -> Result<routing::Output, ApiError> {
+    fn handle(&mut self, call: &Call, draft: Option<Draft>) -> Result<routing::Output, ApiError> {
         if let routing::Input::S3(request) = &call.input {
             let (blobs, now) = (&mut self.blobs, self.clock.now());
-            let mut context = api::s3::Context { state: &mut self.state, blobs, region: &call.region, now };
+            let mut context =
+                api::s3::Context { state: &mut self.state, blobs, draft, region: &call.region, now };
             return api::s3::handle(&mut context, &call.operation, request).map(routing::Output::S3);
         }
         let mut context = Context {
@@ -301,6 +314,11 @@ impl Inner {
             isolates: self.isolates,
         };
         api::handle(&mut context, call)
+    }
+
+    /// A place for what is to become an object.
+    pub(crate) fn draft(&self) -> io::Result<Draft> {
+        self.blobs.draft()
     }
 
     /// Empties the account, and puts clock, settings, faults and call log back to where they began.

@@ -1,57 +1,108 @@
-//! What objects hold, by its SHA-256: in memory, or in files of the state directory.
+//! What objects hold, by its SHA-256: in files of the state directory, or in ones without a name. An object is never
+//! in memory as a whole.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 
 /// The contents of objects.
 #[derive(Debug)]
 pub(crate) enum Blobs {
-    /// As long as the server runs.
-    Memory(BTreeMap<String, Bytes>),
+    /// In files that are gone with the server.
+    Unnamed(BTreeMap<String, Arc<File>>),
     /// In this directory.
     Directory(PathBuf),
 }
 
+/// A content on its way in; its file is gone with it unless it is kept.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    file: DraftFile,
+    hash: Sha256,
+    size: usize,
+}
+
+#[derive(Debug)]
+enum DraftFile {
+    Unnamed(File),
+    Named(NamedTempFile),
+}
+
+impl Draft {
+    /// Adds to the content.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hash.update(bytes);
+        self.size += bytes.len();
+        match &mut self.file {
+            DraftFile::Unnamed(file) => file.write_all(bytes),
+            DraftFile::Named(file) => file.write_all(bytes),
+        }
+    }
+
+    /// How many bytes it has so far.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The SHA-256 of what it has so far.
+    pub(crate) fn sha256(&self) -> [u8; 32] {
+        self.hash.clone().finalize().into()
+    }
+}
+
 impl Blobs {
-    /// Keeps a content; one that is there is not written again.
-    pub(crate) fn put(&mut self, sha256: &str, content: &Bytes) -> io::Result<()> {
-        match self {
-            Self::Memory(contents) => {
-                contents.entry(sha256.to_owned()).or_insert_with(|| content.clone());
-            }
+    /// Begins a content.
+    pub(crate) fn draft(&self) -> io::Result<Draft> {
+        let file = match self {
+            Self::Unnamed(_) => DraftFile::Unnamed(tempfile::tempfile()?),
             Self::Directory(directory) => {
+                fs::create_dir_all(directory)?;
+                DraftFile::Named(NamedTempFile::new_in(directory)?)
+            }
+        };
+        Ok(Draft { file, hash: Sha256::new(), size: 0 })
+    }
+
+    /// Keeps a content, whose SHA-256 the caller has asked for; one that is there stays as it is.
+    pub(crate) fn keep(&mut self, sha256: &str, draft: Draft) -> io::Result<()> {
+        match (self, draft.file) {
+            (Self::Unnamed(contents), DraftFile::Unnamed(file)) => {
+                contents.entry(sha256.to_owned()).or_insert_with(|| Arc::new(file));
+            }
+            (Self::Directory(directory), DraftFile::Named(file)) => {
                 let path = directory.join(sha256);
                 if path.exists() {
                     return Ok(());
                 }
-                fs::create_dir_all(&directory)?;
-                let mut file = tempfile::NamedTempFile::new_in(&directory)?;
-                file.write_all(content)?;
                 file.as_file().sync_all()?;
                 file.persist(path).map_err(|error| error.error)?;
+            }
+            (Self::Unnamed(_), DraftFile::Named(_)) | (Self::Directory(_), DraftFile::Unnamed(_)) => {
+                return Err(io::ErrorKind::InvalidInput.into());
             }
         }
         Ok(())
     }
 
-    /// A content that was kept.
-    pub(crate) fn get(&self, sha256: &str) -> io::Result<Bytes> {
+    /// The file of a content that was kept; where it is read from is the reader's.
+    pub(crate) fn get(&self, sha256: &str) -> io::Result<Arc<File>> {
         match self {
-            Self::Memory(contents) => {
+            Self::Unnamed(contents) => {
                 contents.get(sha256).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
             }
-            Self::Directory(directory) => fs::read(directory.join(sha256)).map(Bytes::from),
+            Self::Directory(directory) => File::open(directory.join(sha256)).map(Arc::new),
         }
     }
 
-    /// Forgets a content that no object holds any more.
+    /// Forgets a content that no object holds any more; who reads it still has it.
     pub(crate) fn forget(&mut self, sha256: &str) {
         match self {
-            Self::Memory(contents) => {
+            Self::Unnamed(contents) => {
                 contents.remove(sha256);
             }
             // A file that stays takes room, no more.
@@ -62,18 +113,30 @@ impl Blobs {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt as _;
+
     use super::*;
 
     #[test]
     fn contents_are_kept_until_they_are_forgotten() {
         let directory = tempfile::tempdir().unwrap();
         let in_directory = Blobs::Directory(directory.path().join("objects"));
-        for mut blobs in [Blobs::Memory(BTreeMap::new()), in_directory] {
-            blobs.put("a1", &Bytes::from_static(b"one")).unwrap();
-            blobs.put("a1", &Bytes::from_static(b"one")).unwrap();
-            assert_eq!(blobs.get("a1").unwrap(), "one");
+        for mut blobs in [Blobs::Unnamed(BTreeMap::new()), in_directory] {
+            for _ in 0..2 {
+                let mut draft = blobs.draft().unwrap();
+                draft.write(b"o").unwrap();
+                draft.write(b"ne").unwrap();
+                assert_eq!((draft.size(), draft.sha256()), (3, Sha256::digest(b"one").into()));
+                blobs.keep("a1", draft).unwrap();
+            }
+            drop(blobs.draft().unwrap());
+            let kept = blobs.get("a1").unwrap();
             blobs.forget("a1");
             assert_eq!(blobs.get("a1").unwrap_err().kind(), io::ErrorKind::NotFound);
+            let mut content = [0; 8];
+            assert_eq!(kept.read_at(&mut content, 0).unwrap(), 3);
+            assert_eq!(&content[..3], b"one");
         }
+        assert_eq!(fs::read_dir(directory.path().join("objects")).unwrap().count(), 0, "no draft is left");
     }
 }

@@ -11,6 +11,7 @@ pub mod agent;
 mod api;
 mod authority;
 mod blobs;
+mod body;
 mod certificate;
 pub mod client;
 mod clock;

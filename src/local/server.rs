@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::http::{HeaderName, HeaderValue, header};
 use hyper::service::service_fn;
@@ -25,6 +24,7 @@ use super::account::{Account, Answer, Settings};
 use super::admin;
 use super::agent::{self, Agents};
 use super::authority::AuthorityError;
+use super::body::{self, Arrived, Refused, Sent};
 use super::clock::Clock;
 use super::data_plane;
 use super::health;
@@ -32,12 +32,7 @@ use super::ids::Ids;
 use super::run_command;
 use super::state::State;
 use super::state::store::{Store, StoreError};
-use super::wire::s3;
 
-/// The largest body that is read; AWS's own limits are below it.
-const BODY_LIMIT: usize = 4 << 20;
-/// The largest object that S3 takes here.
-const OBJECT_LIMIT: usize = 256 << 20;
 /// How long open connections may take to finish after the end was asked for.
 const DRAIN: Duration = Duration::from_secs(5);
 /// The pause after a failed accept (no file descriptors left, mostly).
@@ -242,30 +237,33 @@ fn serve_connection(stream: TcpStream, account: Arc<Account>, graceful: &Gracefu
 #[error("the connection is closed by a fault")]
 struct ClosedByFault;
 
-async fn respond(
-    account: &Account,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, ClosedByFault> {
+async fn respond(account: &Account, request: Request<Incoming>) -> Result<Response<Sent>, ClosedByFault> {
     let (parts, body) = request.into_parts();
     // Signatures are not checked, so any web page that the user visits could make itself heard here. Browsers
     // say where such requests come from, and AWS clients never do.
     if parts.headers.contains_key(header::ORIGIN) {
         return Ok(response(403, "text/plain", "requests of web pages are refused\n".to_owned()));
     }
-    let limit = if s3::is_meant(&parts) { OBJECT_LIMIT } else { BODY_LIMIT };
-    let Ok(body) = Limited::new(body, limit).collect().await else {
-        return Ok(response(413, "text/plain", "the body is too large or was cut short\n".to_owned()));
+    let body = match body::receive(account, &parts, body).await {
+        Ok(body) => body,
+        Err(Refused::Body) => {
+            return Ok(response(413, "text/plain", "the body is too large or was cut short\n".to_owned()));
+        }
+        Err(Refused::Place(error)) => {
+            return Ok(response(500, "text/plain", format!("cannot keep the object: {error}\n")));
+        }
     };
-    let body = body.to_bytes();
-    let path = parts.uri.path();
-    if path.starts_with(admin::PREFIX) {
+    if parts.uri.path().starts_with(admin::PREFIX) {
+        let Arrived::Whole(body) = body else {
+            return Ok(response(400, "text/plain", "this is no request to S3\n".to_owned()));
+        };
         let answer = admin::answer(account, &parts.method, &parts.uri, &body);
         return Ok(response(answer.status, "application/json", answer.body.to_string()));
     }
-    match account.answer(&parts, &body).await {
+    match account.answer(&parts, body).await {
         Answer::Dropped => Err(ClosedByFault),
         Answer::Response { rendered, request_id } => {
-            let mut response = Response::new(Full::new(rendered.body));
+            let mut response = Response::new(Sent::from(rendered.body));
             *response.status_mut() = status(rendered.status);
             let headers = rendered.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             for (name, value) in headers.chain([("content-type", rendered.content_type.as_ref())]) {
@@ -282,8 +280,8 @@ async fn respond(
     }
 }
 
-fn response(status: u16, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+fn response(status: u16, content_type: &'static str, body: String) -> Response<Sent> {
+    let mut response = Response::new(Sent::from(Bytes::from(body)));
     *response.status_mut() = self::status(status);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 use crate::local::ACCOUNT_ID;
-use crate::local::blobs::Blobs;
+use crate::local::blobs::{Blobs, Draft};
 use crate::local::state::State;
 use crate::local::state::s3::{Bucket, Object};
 use crate::local::wire::error::ApiError;
-use crate::local::wire::s3::{Body, Output, Request, hex};
+use crate::local::wire::s3::{Body, Output, Request};
 use crate::local::wire::xml::Members;
 
 const PAGE: usize = 1000;
@@ -20,6 +19,8 @@ const PAGE: usize = 1000;
 pub(crate) struct Context<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) blobs: &'a mut Blobs,
+    /// What came with the request, if anything did.
+    pub(crate) draft: Option<Draft>,
     pub(crate) region: &'a str,
     pub(crate) now: OffsetDateTime,
 }
@@ -151,15 +152,18 @@ fn put_object(context: &mut Context<'_>, request: &Request) -> Result<Output, Ap
         return Err(ApiError::bad_request("KeyTooLongError", "Your key is too long"));
     }
     let object = Object {
-        sha256: hex(&Sha256::digest(&request.body)),
-        size: request.body.len(),
+        sha256: request.sha256.clone(),
+        size: request.size,
         content_type: request.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned()),
         metadata: request.metadata.clone(),
         modified_at: context.now,
     };
-    context
-        .blobs
-        .put(&object.sha256, &request.body)
+    let draft = match context.draft.take() {
+        Some(draft) => Ok(draft),
+        None => context.blobs.draft(),
+    };
+    draft
+        .and_then(|draft| context.blobs.keep(&object.sha256, draft))
         .map_err(|error| ApiError::internal(format!("cannot keep the object: {error}")))?;
     let tag = etag(&object);
     let former = bucket(context, request)?.objects.insert(request.key.clone(), object);
@@ -170,14 +174,18 @@ fn put_object(context: &mut Context<'_>, request: &Request) -> Result<Output, Ap
 fn get_object(context: &mut Context<'_>, request: &Request) -> Result<Output, ApiError> {
     let missing = || ApiError::not_found("NoSuchKey", "The specified key does not exist.");
     let object = bucket(context, request)?.objects.get(&request.key).ok_or_else(missing)?.clone();
-    let bytes = context
+    let file = context
         .blobs
         .get(&object.sha256)
         .map_err(|error| ApiError::internal(format!("cannot read the object: {error}")))?;
     let modified = object.modified_at.format(&Rfc2822).unwrap_or_default().replace("+0000", "GMT");
     let mut headers = vec![("etag".to_owned(), etag(&object)), ("last-modified".to_owned(), modified)];
     headers.extend(object.metadata.into_iter().map(|(name, value)| (format!("x-amz-meta-{name}"), value)));
-    Ok(Output { status: 200, headers, body: Body::Object(object.content_type, bytes) })
+    Ok(Output {
+        status: 200,
+        headers,
+        body: Body::Object { content_type: object.content_type, file, size: object.size as u64 },
+    })
 }
 
 /// It succeeds for one that is not there, too.

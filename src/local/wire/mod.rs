@@ -1,5 +1,6 @@
 //! The wire: how AWS clients write requests and read answers. Knows protocols, no operation.
 
+pub(crate) mod chunks;
 pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod json;

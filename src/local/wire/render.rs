@@ -1,6 +1,8 @@
 //! Answers as the clients of each protocol read them.
 
 use std::borrow::Cow;
+use std::fs::File;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -16,11 +18,25 @@ pub(crate) struct Rendered {
     /// The content type.
     pub(crate) content_type: Cow<'static, str>,
     /// The body.
-    pub(crate) body: Bytes,
+    pub(crate) body: Payload,
     /// The HTTP status.
     pub(crate) status: u16,
     /// Other headers.
     pub(crate) headers: Vec<(String, String)>,
+}
+
+/// What an answer's body is.
+pub(crate) enum Payload {
+    /// This.
+    Whole(Bytes),
+    /// So many bytes of a file, from its beginning.
+    File(Arc<File>, u64),
+}
+
+impl From<String> for Payload {
+    fn from(text: String) -> Self {
+        Self::Whole(text.into())
+    }
 }
 
 /// Writes a result as the service's clients read it.
@@ -70,8 +86,10 @@ fn json_body(status: u16, body: &Value) -> Rendered {
 fn s3_body(output: s3::Output) -> Rendered {
     let s3::Output { status, headers, body } = output;
     let (content_type, body) = match body {
-        s3::Body::Empty => ("application/xml".into(), Bytes::new()),
-        s3::Body::Object(content_type, content) => (Cow::Owned(content_type), content),
+        s3::Body::Empty => ("application/xml".into(), String::new().into()),
+        s3::Body::Object { content_type, file, size } => {
+            (Cow::Owned(content_type), Payload::File(file, size))
+        }
         s3::Body::Text(root, text) => ("application/xml".into(), xml::s3_text(root, &text).into()),
         s3::Body::Xml(root, members) => ("application/xml".into(), xml::s3_response(root, &members).into()),
     };

@@ -187,8 +187,8 @@ pub(crate) struct Misrouted {
     pub(crate) error: ApiError,
 }
 
-/// Finds the call that a request makes.
-pub(crate) fn route(parts: &Parts, body: &[u8]) -> Result<Call, Misrouted> {
+/// Finds the call that a request makes. What came with it is `body`, or an object that is not in memory.
+pub(crate) fn route(parts: &Parts, body: &[u8], object: Option<s3::Arrived>) -> Result<Call, Misrouted> {
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let guessed =
         if target.is_some() { Protocol::Json } else { Protocol::Query { namespace: ELB_NAMESPACE } };
@@ -224,7 +224,9 @@ pub(crate) fn route(parts: &Parts, body: &[u8]) -> Result<Call, Misrouted> {
     }
 
     if protocol == Protocol::S3 {
-        let (operation, input) = s3::route(parts, params, body).map_err(|error| refuse(protocol, error))?;
+        let object = object.unwrap_or_else(|| s3::Arrived::of(body));
+        let (operation, input) =
+            s3::route(parts, params, &object).map_err(|error| refuse(protocol, error))?;
         let operation = operation.to_owned();
         return Ok(Call { service, region: scope.region, operation, input: Input::S3(input) });
     }
@@ -320,7 +322,7 @@ mod tests {
     #[test]
     fn the_scope_names_service_and_region() {
         let parts = request(&[("authorization", SIGNED)], "/");
-        let call = route(&parts, b"Action=DescribeLoadBalancers&Version=2012-06-01").unwrap();
+        let call = route(&parts, b"Action=DescribeLoadBalancers&Version=2012-06-01", None).unwrap();
         assert_eq!(call.service, Service::Elb);
         assert_eq!(call.region, "eu-west-1");
         assert_eq!(call.operation, "DescribeLoadBalancers");
@@ -329,7 +331,7 @@ mod tests {
     #[test]
     fn a_presigned_get_is_routed_by_its_query() {
         let uri = "/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Credential=k%2F20260101%2Fus-east-1%2Fsts%2Faws4_request";
-        let call = route(&request(&[], uri), b"").unwrap();
+        let call = route(&request(&[], uri), b"", None).unwrap();
         assert_eq!((call.service, call.operation.as_str()), (Service::Sts, "GetCallerIdentity"));
     }
 
@@ -338,7 +340,7 @@ mod tests {
         let signed = SIGNED.replace("elasticloadbalancing", "acm");
         let headers =
             [("authorization", signed.as_str()), ("x-amz-target", "CertificateManager.ListCertificates")];
-        let call = route(&request(&headers, "/"), b"{}").unwrap();
+        let call = route(&request(&headers, "/"), b"{}", None).unwrap();
         assert_eq!((call.service, call.operation.as_str()), (Service::Acm, "ListCertificates"));
     }
 
@@ -354,7 +356,7 @@ mod tests {
                     request = request.header("authorization", signed);
                 }
                 let parts = request.header("x-amz-target", &target).body(()).unwrap().into_parts().0;
-                let _ = route(&parts, &body);
+                let _ = route(&parts, &body, None);
             }
         }
     }
@@ -362,7 +364,7 @@ mod tests {
     #[test]
     fn what_cannot_be_routed_is_refused() {
         let check = |headers: &[(&str, &str)], body: &str, status: u16, code: &str| {
-            let refused = route(&request(headers, "/"), body.as_bytes()).unwrap_err();
+            let refused = route(&request(headers, "/"), body.as_bytes(), None).unwrap_err();
             assert_eq!((refused.error.status, refused.error.code.as_str()), (status, code));
         };
         let elsewhere = SIGNED.replace("elasticloadbalancing", "dynamodb");

@@ -1,10 +1,13 @@
-//! S3's wire shape, path style: bucket and key in the path, the object itself as the body, chunked uploads, and
-//! presigned URLs, whose signature is the one that is checked here.
+//! S3's wire shape, path style: bucket and key in the path, the object itself as the body, and presigned
+//! URLs, whose signature is the one that is checked here.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::sync::Arc;
 
-use bytes::Bytes;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::Method;
 use hyper::http::request::Parts;
 use sha2::{Digest as _, Sha256};
@@ -18,6 +21,8 @@ use super::xml::Members;
 
 /// The one access key whose secret is known, and its secret: what a presigned URL must be signed with.
 const TEST_CREDENTIALS: (&str, &str) = ("local", "local");
+/// What a client signs of the body: its SHA-256, or that it comes in chunks, or nothing.
+const CONTENT_SHA256: &str = "x-amz-content-sha256";
 const DATE: StaticFormatDescription = format_description!("[year][month][day]T[hour][minute][second]Z");
 /// A presigned URL is good for a week at most.
 const LONGEST: i64 = 604_800;
@@ -33,10 +38,29 @@ pub(crate) struct Request {
     pub(crate) content_type: Option<String>,
     /// Headers `x-amz-meta-…`, without that prefix.
     pub(crate) metadata: Vec<(String, String)>,
-    /// The object, without the chunks that it may have come in.
-    pub(crate) body: Bytes,
+    /// The SHA-256 of what came with it, in hexadecimal digits.
+    pub(crate) sha256: String,
+    /// The bytes of that.
+    pub(crate) size: usize,
     /// Until when a presigned URL is good.
     pub(crate) expires_at: Option<OffsetDateTime>,
+}
+
+/// What is known of the body that came with a request, without the chunks that it may have come in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrived {
+    pub(crate) sha256: [u8; 32],
+    /// In bytes.
+    pub(crate) size: usize,
+    /// Whether it came to its end as it should.
+    pub(crate) whole: bool,
+}
+
+impl Arrived {
+    /// A body that came as a whole.
+    pub(crate) fn of(body: &[u8]) -> Self {
+        Self { sha256: Sha256::digest(body).into(), size: body.len(), whole: true }
+    }
 }
 
 /// One answer.
@@ -52,8 +76,12 @@ pub(crate) struct Output {
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
     Empty,
-    /// An object, of that type.
-    Object(String, Bytes),
+    /// What an object holds, and its type and size.
+    Object {
+        content_type: String,
+        file: Arc<File>,
+        size: u64,
+    },
     /// A document with that root.
     Xml(&'static str, Members),
     /// A document with that root, and text in it.
@@ -62,13 +90,16 @@ pub(crate) enum Body {
 
 /// Whether a request is S3's by its credentials: only these may have long bodies.
 pub(crate) fn is_meant(parts: &Parts) -> bool {
-    let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    header.contains("/s3/aws4_request")
+    header(parts, "authorization").contains("/s3/aws4_request")
         || parts.uri.query().unwrap_or_default().contains("%2Fs3%2Faws4_request")
 }
 
 /// Finds the operation that a request is for.
-pub(crate) fn route(parts: &Parts, params: Params, body: &[u8]) -> Result<(&'static str, Request), ApiError> {
+pub(crate) fn route(
+    parts: &Parts,
+    params: Params,
+    body: &Arrived,
+) -> Result<(&'static str, Request), ApiError> {
     let path = parts.uri.path().trim_start_matches('/');
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     let (bucket, key) = (decoded(bucket), decoded(key));
@@ -92,20 +123,21 @@ pub(crate) fn route(parts: &Parts, params: Params, body: &[u8]) -> Result<(&'sta
     if others.iter().any(|name| params.has(name)) {
         return Err(not_served(method));
     }
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let content_type = parts.headers.get("content-type").and_then(|value| value.to_str().ok());
     let metadata = parts.headers.iter().filter_map(|(name, value)| {
         let name = name.as_str().strip_prefix("x-amz-meta-")?;
         Some((name.to_owned(), value.to_str().ok()?.to_owned()))
     });
     let expires_at = presigned(parts, &params)?;
-    let body = content(header("x-amz-content-sha256").unwrap_or_default(), body)?;
+    check(parts, body)?;
     let request = Request {
         bucket,
         key,
-        content_type: header("content-type").map(str::to_owned),
+        content_type: content_type.map(str::to_owned),
         metadata: metadata.collect(),
         params,
-        body,
+        sha256: hex(&body.sha256),
+        size: body.size,
         expires_at,
     };
     Ok((operation, request))
@@ -115,39 +147,32 @@ fn not_served(method: &Method) -> ApiError {
     ApiError::new(501, "NotImplemented", format!("the local AWS does not serve this {method} request"))
 }
 
-/// The object in a body, which must be what the client says that it is.
-fn content(declared: &str, body: &[u8]) -> Result<Bytes, ApiError> {
-    if declared.starts_with("STREAMING-") {
-        let malformed =
-            || ApiError::bad_request("IncompleteBody", "The request body is cut short or malformed");
-        return unchunked(body).map(Bytes::from).ok_or_else(malformed);
+/// Whether a request's body comes in chunks.
+pub(crate) fn is_chunked(parts: &Parts) -> bool {
+    header(parts, CONTENT_SHA256).starts_with("STREAMING-")
+}
+
+/// Checks that a body is what the client says that it is: what it signed, and what it wants checked, in Base64.
+fn check(parts: &Parts, body: &Arrived) -> Result<(), ApiError> {
+    if !body.whole {
+        let message = "The request body is cut short or malformed";
+        return Err(ApiError::bad_request("IncompleteBody", message));
     }
-    let is_hash = declared.len() == 64;
-    if is_hash && hex(&Sha256::digest(body)) != declared.to_ascii_lowercase() {
+    let signed = header(parts, CONTENT_SHA256);
+    if signed.len() == 64 && !is_chunked(parts) && hex(&body.sha256) != signed.to_ascii_lowercase() {
         let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
         return Err(ApiError::bad_request("XAmzContentSHA256Mismatch", message));
     }
-    Ok(Bytes::copy_from_slice(body))
+    let checksum = header(parts, "x-amz-checksum-sha256");
+    if !checksum.is_empty() && checksum != STANDARD.encode(body.sha256) {
+        let message = "The SHA256 you specified did not match the calculated checksum.";
+        return Err(ApiError::bad_request("BadDigest", message));
+    }
+    Ok(())
 }
 
-/// Takes `aws-chunked` apart: `SIZE[;chunk-signature=…]`, the bytes, and trailers behind the chunk of size 0.
-fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
-    let mut whole = Vec::new();
-    loop {
-        let end = rest.windows(2).position(|two| two == b"\r\n")?;
-        let line = std::str::from_utf8(&rest[..end]).ok()?;
-        let size = usize::from_str_radix(line.split(';').next()?.trim(), 16).ok()?;
-        rest = &rest[end + 2..];
-        if size == 0 {
-            return Some(whole);
-        }
-        let after = size.checked_add(2)?;
-        if rest.len() < after || &rest[size..after] != b"\r\n" {
-            return None;
-        }
-        whole.extend_from_slice(&rest[..size]);
-        rest = &rest[after..];
-    }
+fn header<'a>(parts: &'a Parts, name: &str) -> &'a str {
+    parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// Until when a presigned URL is good; none for requests that are signed by a header.
@@ -253,20 +278,9 @@ mod tests {
         );
     }
 
-    #[test]
-    fn chunks_are_put_together() {
-        let body = b"5;chunk-signature=00\r\nhello\r\n1\r\n!\r\n0\r\nx-amz-checksum-crc32:AAAA\r\n\r\n";
-        assert_eq!(unchunked(body).unwrap(), b"hello!");
-        for cut in 0..body.len() - 30 {
-            assert_eq!(unchunked(&body[..cut]), None, "cut at {cut}");
-        }
-        assert_eq!(unchunked(b"ffffffffffffffff\r\nx"), None);
-    }
-
     proptest! {
         #[test]
-        fn no_body_makes_it_panic(body in any::<Vec<u8>>(), text in ".*") {
-            let _ = unchunked(&body);
+        fn no_path_makes_it_panic(text in ".*") {
             let _ = decoded(&text);
         }
     }

@@ -1,5 +1,7 @@
 //! S3: one object, looked for, written and lent out by a URL. Its errors name the object and the region.
 
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_s3::config::Builder;
@@ -16,6 +18,10 @@ use super::{AwsError, Clients, Failure, Service, error};
 
 /// How long writing an object may take: tens of megabytes from wherever elbws runs.
 const WRITTEN_WITHIN: Duration = Duration::from_mins(15);
+/// How much of a file is in memory while it is sent, in bytes.
+const PIECE: usize = 1 << 20;
+/// What was sent is not what was announced.
+pub(crate) const BAD_DIGEST: &str = "BadDigest";
 /// S3 has no such bucket.
 const NO_SUCH_BUCKET: &str = "NoSuchBucket";
 
@@ -40,11 +46,17 @@ pub(crate) async fn has(clients: &Clients, place: Place<'_>) -> Result<bool, Aws
     }
 }
 
-/// Writes an object that S3 itself checks against the SHA-256, which is given in hexadecimal digits.
+/// Returns what is in a file, which is read as it is sent.
+pub(crate) async fn file(path: &Path) -> io::Result<ByteStream> {
+    Ok(ByteStream::read_from().path(path).buffer_size(PIECE).build().await?)
+}
+
+/// Writes an object that S3 itself checks against the SHA-256, which is given in hexadecimal digits: what does not match
+/// is [`BAD_DIGEST`].
 pub(crate) async fn put(
     clients: &Clients,
     place: Place<'_>,
-    content: Vec<u8>,
+    content: ByteStream,
     sha256: &str,
 ) -> Result<(), AwsError> {
     let sha256: Vec<u8> = (0..sha256.len())
@@ -59,9 +71,11 @@ pub(crate) async fn put(
         .key(place.key)
         .content_type("application/octet-stream")
         .checksum_sha256(STANDARD.encode(sha256))
-        .body(ByteStream::from(content))
+        .body(content)
         .customize()
         .config_override(Builder::default().timeout_config(patient))
+        // The checksum is signed, which says the same.
+        .disable_payload_signing()
         .send()
         .await
         .map(drop)

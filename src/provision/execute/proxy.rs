@@ -16,7 +16,7 @@ use crate::provision::aws::ssm::{self, Invocation, InvocationState, Script};
 use crate::provision::aws::{elb, elbv2, s3};
 use crate::provision::install::{Program, script_of};
 use crate::provision::plan::{Gate, ProxyOperation};
-use crate::provision::resource::{Installation, ProgramFile, object_key, sha256_of};
+use crate::provision::resource::{Installation, ProgramFile, object_key};
 
 /// How long the URL is good that an instance fetches the program from: its agent may take the script up late.
 const LENT_FOR: Duration = Duration::from_hours(1);
@@ -63,18 +63,17 @@ impl Run<'_> {
 
     async fn upload_program(&self, program: &ProgramFile, bucket: &str) -> Result<(), ExecuteError> {
         let path = &program.path;
-        let content = tokio::fs::read(path)
-            .await
-            .map_err(|source| ExecuteError::ReadFile { path: path.clone(), source })?;
-        if sha256_of(&content) != program.sha256 {
-            return Err(ExecuteError::FileChanged { path: path.clone() });
-        }
         let key = object_key(&program.sha256);
         let place = Place { bucket, key: &key };
         if s3::has(self.clients, place).await? {
             return Ok(());
         }
-        Ok(s3::put(self.clients, place, content, &program.sha256).await?)
+        let content =
+            s3::file(path).await.map_err(|source| ExecuteError::ReadFile { path: path.clone(), source })?;
+        match s3::put(self.clients, place, content, &program.sha256).await {
+            Err(error) if error.is(s3::BAD_DIGEST) => Err(ExecuteError::FileChanged { path: path.clone() }),
+            put => Ok(put?),
+        }
     }
 
     /// Runs the script on the instance, to its end: a cancellation does not leave it half done.

@@ -46,15 +46,15 @@ answers() {
     fi
 }
 
-# Whether that binary serves: an old process may answer while a new one is still coming up.
+# Whether the binary that is in place serves: an old process may answer while a new one is still coming up.
 serves() {
     pid=$(systemctl show --property=MainPID --value "$name")
-    [ "${pid:-0}" -gt 0 ] && [ "$(hash_of "/proc/$pid/exe")" = "$1" ] && answers
+    [ "${pid:-0}" -gt 0 ] && [ "/proc/$pid/exe" -ef "$binary" ] && answers
 }
 
 await() {
     tries=0
-    until serves "$1"; do
+    until serves; do
         tries=$((tries + 1))
         [ "$tries" -lt 60 ] || return 1
         sleep 1
@@ -99,7 +99,7 @@ fi
     die "$name refuses its configuration, or is not made for $(uname -m); nothing was changed"
 
 if [ "$(hash_of "$binary")" = "$sha256" ] && cmp -s "$stage/proxy.yaml" "$config" &&
-    cmp -s "$stage/unit" "$unit" && systemctl is-active --quiet "$name" && serves "$sha256"; then
+    cmp -s "$stage/unit" "$unit" && systemctl is-active --quiet "$name" && serves; then
     say 'already installed and serving'
     exit 0
 fi
@@ -114,7 +114,7 @@ place "$stage/proxy.yaml" "$config"
 place "$stage/unit" "$unit"
 systemctl daemon-reload
 systemctl enable --quiet "$name"
-if systemctl "$how" "$name" && await "$sha256"; then
+if systemctl "$how" "$name" && await; then
     say "installed and serving ($how)"
     exit 0
 fi
@@ -136,7 +136,7 @@ if [ "$how" = reload ] && systemctl is-active --quiet "$name"; then
 else
     systemctl restart "$name" || true
 fi
-if await "$before"; then
+if await; then
     die 'went back to the previous version, which serves'
 fi
 die 'went back to the previous version, which does not serve either'

@@ -32,7 +32,7 @@ pub use observed::Observed;
 pub use policy::{Policy, PolicyKind};
 pub use proxy::{
     Architecture, DesiredProxy, Installation, Installed, Management, ObservedProxy, ProgramFile, object_key,
-    sha256_of,
+    sha256_of, sha256_of_all,
 };
 pub use security_group::{GroupRule, RuleSource, SecurityGroup};
 pub use stack::{

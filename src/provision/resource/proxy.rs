@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io::{self, BufRead};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -212,7 +213,25 @@ pub fn object_key(sha256: &str) -> String {
 /// Returns the SHA-256 in lower-case hexadecimal.
 #[must_use]
 pub fn sha256_of(content: impl AsRef<[u8]>) -> String {
-    Sha256::digest(content).iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"))
+    hexadecimal(&Sha256::digest(content))
+}
+
+/// Returns the SHA-256 of all that there is to read, in lower-case hexadecimal.
+pub fn sha256_of_all(mut content: impl BufRead) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    loop {
+        let piece = content.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(hexadecimal(&hash.finalize()));
+        }
+        hash.update(piece);
+        let read = piece.len();
+        content.consume(read);
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]
@@ -242,6 +261,8 @@ mod tests {
             own.with_optional_header("v1", &BTreeSet::from(["10.0.0.0/8".to_owned()])).config,
             "accept: v1\ntrusted: [\"10.1.0.0/16\"]\nheader_optional_until: @UNTIL@\nlisten: [80]\n"
         );
+        let pieces = std::io::BufReader::with_capacity(3, &b"listen: [80]\n"[..]);
+        assert_eq!(sha256_of_all(pieces).unwrap(), one.fixed_sha256());
         // printf 'listen: [80]\n' | sha256sum
         assert_eq!(one.fixed_sha256(), "de94e397facc364eab9b9ac360505ecd73cbcd4ab284f1fa8f8de287781ef305");
     }

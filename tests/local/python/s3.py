@@ -1,5 +1,6 @@
 """S3: buckets, objects and presigned URLs."""
 
+import base64
 import hashlib
 import io
 import os
@@ -57,6 +58,12 @@ def test_objects_come_back_as_they_were_put():
     equal(hashlib.sha256(found["Body"].read()).digest(), hashlib.sha256(body).digest())
     s3.put_object(Bucket="artifacts", Key=key, Body=io.BytesIO(b"anew"))
     equal(s3.get_object(Bucket="artifacts", Key=key)["Body"].read(), b"anew")
+    refused("BadDigest", s3.put_object, Bucket="artifacts", Key=key, Body=b"other", ChecksumSHA256=base64.b64encode(bytes(32)).decode())
+    equal(s3.get_object(Bucket="artifacts", Key=key)["Body"].read(), b"anew")
+    whole = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    s3.put_object(Bucket="artifacts", Key=key, Body=body, ChecksumSHA256=whole)
+    s3.put_object(Bucket="artifacts", Key="empty", Body=b"")
+    equal(s3.get_object(Bucket="artifacts", Key="empty")["Body"].read(), b"")
     refused("NoSuchKey", s3.get_object, status=404, Bucket="artifacts", Key="none")
     refused("404", s3.head_object, status=404, Bucket="artifacts", Key="none")
     s3.delete_object(Bucket="artifacts", Key="none")

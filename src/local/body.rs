@@ -1,0 +1,139 @@
+//! The bodies of requests and answers: whole, or what an object of S3's holds, by way of a file.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::http::request::Parts;
+
+use super::account::Account;
+use super::blobs::Draft;
+use super::wire::chunks::Chunks;
+use super::wire::render::Payload;
+use super::wire::s3;
+
+/// The largest body that is read; AWS's own limits are below it.
+const BODY_LIMIT: usize = 4 << 20;
+/// The largest object that S3 takes here.
+const OBJECT_LIMIT: usize = 256 << 20;
+/// How much of an object is in memory.
+const PIECE: u64 = 256 << 10;
+
+/// What came with a request.
+#[derive(Debug)]
+pub(crate) enum Arrived {
+    /// This.
+    Whole(Bytes),
+    /// What an object is to hold, if it did not end before its end.
+    Object {
+        /// It, without the chunks that it may have come in.
+        draft: Draft,
+        /// Whether it is well-formed.
+        whole: bool,
+    },
+}
+
+/// Why a body was not taken.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// It is too large or was cut short.
+    Body,
+    /// There is no place to put it.
+    Place(io::Error),
+}
+
+/// Takes the body of a request.
+pub(crate) async fn receive(account: &Account, parts: &Parts, body: Incoming) -> Result<Arrived, Refused> {
+    if body.is_end_stream() || !s3::is_meant(parts) {
+        let body = Limited::new(body, BODY_LIMIT).collect().await.map_err(|_| Refused::Body)?;
+        return Ok(Arrived::Whole(body.to_bytes()));
+    }
+    let mut body = Limited::new(body, OBJECT_LIMIT);
+    let mut draft = account.lock().draft().map_err(Refused::Place)?;
+    let mut chunks = s3::is_chunked(parts).then(Chunks::default);
+    let mut whole = true;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Refused::Body)?.into_data() else { continue };
+        let mut rest = &data[..];
+        while !rest.is_empty() && whole {
+            let (content, used) = match &mut chunks {
+                None => (rest, rest.len()),
+                Some(chunks) => match chunks.next(rest) {
+                    Ok(next) => next,
+                    Err(_) => {
+                        whole = false;
+                        break;
+                    }
+                },
+            };
+            draft.write(content).map_err(Refused::Place)?;
+            rest = rest.get(used..).unwrap_or_default();
+        }
+    }
+    let whole = whole && chunks.is_none_or(|chunks| chunks.ended());
+    Ok(Arrived::Object { draft, whole })
+}
+
+/// The body of an answer.
+pub(crate) enum Sent {
+    /// What is left of this.
+    Whole(Option<Bytes>),
+    /// What is left of a file from there on.
+    File { file: Arc<File>, at: u64, end: u64 },
+}
+
+impl From<Payload> for Sent {
+    fn from(payload: Payload) -> Self {
+        match payload {
+            Payload::Whole(bytes) => Self::from(bytes),
+            Payload::File(file, size) => Self::File { file, at: 0, end: size },
+        }
+    }
+}
+
+impl From<Bytes> for Sent {
+    fn from(bytes: Bytes) -> Self {
+        Self::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let next = match self.get_mut() {
+            Self::Whole(bytes) => bytes.take().map(Ok),
+            Self::File { at, end, .. } if at == end => None,
+            // It was just written or is small: it comes from memory.
+            Self::File { file, at, end } => {
+                let mut piece = vec![0; usize::try_from(PIECE.min(*end - *at)).unwrap_or_default()];
+                Some(file.read_exact_at(&mut piece, *at).map(|()| {
+                    *at += piece.len() as u64;
+                    piece.into()
+                }))
+            }
+        };
+        Poll::Ready(next.map(|next| next.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.size_hint().exact() == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match self {
+            Self::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            Self::File { at, end, .. } => end - at,
+        })
+    }
+}
