@@ -107,7 +107,10 @@ async fn serve(globals: &Globals, arguments: &Arguments) -> Result<Exit, Failure
         kind: arguments.kind.into(),
         port_offset: arguments.port_offset,
         program: std::env::current_exe().ok(),
-        proxy: rollout::of_this_machine()?,
+        // A large program takes a while to be hashed.
+        proxy: tokio::task::spawn_blocking(|| {
+            rollout::of_this_machine().map_err(|failure| DemoError::Program(failure.error.into()))
+        }),
         messages,
     };
     let mut starting = Box::pin(start(options, &mut tell, interrupted));

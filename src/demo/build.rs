@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use super::account;
 use super::failure::DemoError;
@@ -27,15 +28,18 @@ const HURRY_MS: u32 = 100;
 const HEALTHY_WITHIN: Duration = Duration::from_secs(30);
 const LISTENING_WITHIN: Duration = Duration::from_secs(10);
 
+/// What finds the program that is deployed.
+pub type Program = JoinHandle<Result<(Architecture, ProgramFile), DemoError>>;
+
 /// The local AWS that it is built in.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Local<'a> {
     /// Its URL.
     pub(super) endpoint: &'a str,
     /// Its authority's certificate.
     pub(super) ca: &'a Path,
     /// The program that is deployed.
-    pub(super) proxy: (Architecture, ProgramFile),
+    pub(super) proxy: Program,
 }
 
 /// What has been reached.
@@ -75,7 +79,7 @@ pub enum Milestone<'a> {
 /// into `instance` as soon as it does.
 pub(super) async fn build(
     place: &Place,
-    local: &Local<'_>,
+    local: &mut Local<'_>,
     recipe: Recipe,
     instance: &mut Option<Instance>,
     tell: &mut dyn FnMut(Milestone<'_>),
@@ -99,7 +103,7 @@ pub(super) async fn build(
 
 /// Applies the spec as `elbws apply` does, and waits until the instance is in service.
 async fn apply(
-    local: &Local<'_>,
+    local: &mut Local<'_>,
     recipe: Recipe,
     spec: &Spec,
     instance: &mut Instance,
@@ -107,7 +111,8 @@ async fn apply(
 ) -> Result<String, DemoError> {
     let mut stack = desired(spec, |_| None);
     if let Some(desired) = &mut stack.proxy {
-        desired.programs.extend([local.proxy.clone()]);
+        let found = (&mut local.proxy).await.map_err(|error| DemoError::Program(error.into()))?;
+        desired.programs.extend([found?]);
     }
     let clients = Clients::new(ClientOptions {
         region: Some(REGION.to_owned()),

@@ -28,6 +28,9 @@ pub enum DemoError {
     /// No directory for the state.
     #[error("cannot make a directory for the local AWS")]
     Directory(#[source] io::Error),
+    /// There is nothing to deploy.
+    #[error("elbws-proxy cannot be deployed")]
+    Program(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The local AWS does not start.
     #[error("the local AWS does not start")]
     Server(#[from] ServerError),

@@ -20,7 +20,7 @@ mod recipe;
 mod stack;
 
 #[cfg(all(feature = "provision", feature = "probe"))]
-pub use build::Milestone;
+pub use build::{Milestone, Program};
 #[cfg(all(feature = "provision", feature = "probe"))]
 pub use failure::DemoError;
 #[cfg(all(feature = "provision", feature = "probe"))]

@@ -9,13 +9,13 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::build::{Local, Milestone, build};
+use super::build::{Local, Milestone, Program, build};
 use super::failure::DemoError;
 use super::instance::Instance;
 use super::place::{DOMAIN, Place};
 use super::recipe::Recipe;
 use crate::local::{self, Config};
-use crate::provision::resource::{Architecture, LoadBalancerType, ProgramFile};
+use crate::provision::resource::LoadBalancerType;
 
 /// The spec that was applied, beside the local AWS's state.
 const SPEC_FILE: &str = "ws-chat.yaml";
@@ -29,8 +29,8 @@ pub struct Options {
     pub port_offset: u16,
     /// The program of elbws, which isolates the instance so that the proxy can be deployed on it.
     pub program: Option<PathBuf>,
-    /// The program of elbws-proxy.
-    pub proxy: (Architecture, ProgramFile),
+    /// The program of elbws-proxy, which is hashed while all else starts.
+    pub proxy: Program,
     /// Where the local AWS tells people what it cannot do.
     pub messages: UnboundedSender<String>,
 }
@@ -121,9 +121,9 @@ pub async fn start(
     let mut parts = Parts { server, stop_server, instance: None, _directory: directory };
     tell(Milestone::LocalAws { endpoint: &endpoint });
 
-    let local = Local { endpoint: &endpoint, ca: &ca, proxy: options.proxy };
+    let mut local = Local { endpoint: &endpoint, ca: &ca, proxy: options.proxy };
     let built = tokio::select! {
-        built = Box::pin(build(&place, &local, recipe, &mut parts.instance, tell)) => built,
+        built = Box::pin(build(&place, &mut local, recipe, &mut parts.instance, tell)) => built,
         () = interrupted => Err(DemoError::Interrupted),
     };
     match built {

@@ -62,15 +62,10 @@ pub(crate) async fn receive(account: &Account, parts: &Parts, body: Incoming) ->
         let Ok(data) = frame.map_err(|_| Refused::Body)?.into_data() else { continue };
         let mut rest = &data[..];
         while !rest.is_empty() && whole {
-            let (content, used) = match &mut chunks {
-                None => (rest, rest.len()),
-                Some(chunks) => match chunks.next(rest) {
-                    Ok(next) => next,
-                    Err(_) => {
-                        whole = false;
-                        break;
-                    }
-                },
+            let next = chunks.as_mut().map_or(Ok((rest, rest.len())), |chunks| chunks.next(rest));
+            let Ok((content, used)) = next else {
+                whole = false;
+                break;
             };
             draft.write(content).map_err(Refused::Place)?;
             rest = rest.get(used..).unwrap_or_default();

@@ -20,6 +20,9 @@ use super::state::{Region, State};
 
 /// How long the task sleeps when nothing is to come; a change of the account wakes it.
 const IDLE: Duration = Duration::from_hours(1);
+/// How many commands an instance runs at the same time: the agent's own default, `CommandWorkersLimit`.
+/// <https://github.com/aws/amazon-ssm-agent/blob/mainline/README.md>
+const WORKERS: usize = 5;
 /// What the agent reports of a script that it killed: 128 and SIGKILL's number.
 const KILLED: i32 = 137;
 
@@ -92,13 +95,13 @@ fn take(running: &mut BTreeMap<Key, AbortHandle>, id: Id) -> Option<Key> {
     Some(key)
 }
 
-/// Settles what no longer can be, and takes up what is due: on each instance one at a time, in the order of arrival.
+/// Settles what no longer can be, and takes up what is due: on each instance in the order of arrival.
 fn turn(state: &mut State, now: OffsetDateTime, running: &BTreeSet<Key>) -> Turn {
     let mut turn = Turn::default();
     let mut found = BTreeSet::new();
     for (name, region) in &mut state.regions {
         let Region { ec2, ssm, .. } = region;
-        let mut busy = BTreeSet::new();
+        let mut busy = BTreeMap::<String, usize>::new();
         for command in &mut ssm.commands {
             let ids = command.invocations.iter().map(|invocation| invocation.instance_id.clone());
             let keys: Vec<Key> = ids
@@ -107,7 +110,7 @@ fn turn(state: &mut State, now: OffsetDateTime, running: &BTreeSet<Key>) -> Turn
             let is_running = |key: &Key| running.contains(key);
             settle(command, ec2, &keys, &is_running, now, &mut turn);
             for key in keys.iter().filter(|key| is_running(key)) {
-                busy.insert(key.instance.clone());
+                *busy.entry(key.instance.clone()).or_default() += 1;
                 found.insert(key.clone());
             }
             begin(command, ec2, &keys, &mut busy, now, &mut turn);
@@ -152,12 +155,12 @@ fn settle(
     }
 }
 
-/// Begins what may: no other command has its instance, and no more of this one run than may.
+/// Begins what may: its instance has a worker for it, and no more of this one run than may.
 fn begin(
     command: &mut Command,
     region: &ec2::Region,
     keys: &[Key],
-    busy: &mut BTreeSet<String>,
+    busy: &mut BTreeMap<String, usize>,
     now: OffsetDateTime,
     turn: &mut Turn,
 ) {
@@ -174,7 +177,9 @@ fn begin(
         let host =
             instance.filter(|instance| takes_commands(instance)).map(|instance| Host::of(region, instance));
         // Whoever came first stays first, whatever it waits for.
-        let free = busy.insert(invocation.instance_id.clone());
+        let taken = busy.entry(invocation.instance_id.clone()).or_default();
+        let free = *taken < WORKERS;
+        *taken += 1;
         match host.filter(|_| free && active < most) {
             Some(host) => {
                 invocation.status = Status::InProgress;

@@ -1,13 +1,14 @@
 //! Ctrl-C while the demo starts, and the end of its terminal.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use crate::running::{ELBWS, KINDS, PATIENCE, elbws, free_offset, send};
+use crate::running::{ELBWS, KINDS, PATIENCE, command, free_offset, send};
 
 /// What the demo says on its way, and for how many milliseconds it goes on before it is interrupted.
 const MOMENTS: [(&str, u64); 7] = [
@@ -24,8 +25,9 @@ const MOMENTS: [(&str, u64); 7] = [
 async fn interrupt_after(kind: &str, said: &str, pause: Duration, signal: Signal) {
     let directory = tempfile::tempdir().unwrap();
     let offset = free_offset();
-    let mut child = elbws()
-        .args(["demo", "--type", kind, "--port-offset", &offset.to_string()])
+    // Under nohup, every program is told not to mind SIGHUP.
+    let mut child = command(Path::new("env"))
+        .args(["--default-signal=HUP", ELBWS, "demo", "--type", kind, "--port-offset", &offset.to_string()])
         .env("TMPDIR", directory.path())
         .env("NO_COLOR", "1")
         .stdout(Stdio::piped())

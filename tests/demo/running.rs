@@ -31,7 +31,8 @@ pub(crate) fn elbws() -> Command {
     command(Path::new(ELBWS))
 }
 
-fn command(program: &Path) -> Command {
+/// A program that ends with this one.
+pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.kill_on_drop(true).stdin(Stdio::null());
     command

@@ -104,3 +104,29 @@ async fn killed_at_any_moment_the_next_run_comes_to_the_same_end() {
     load.finish().await.assert_unharmed();
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_installation_waits_for_the_one_that_is_at_work_on_the_instance() {
+    let Some(world) = World::start().await else { return };
+    let (instances, _applications) = instances(&world).await;
+    let [one, _] = &instances[..] else { unreachable!() };
+    let spec = world.spec("chat", SPEC);
+    let program = proxy(world.directory());
+    let apply = ["apply", spec.to_str().unwrap(), "--proxy-binary", program.to_str().unwrap()];
+    let at_work = world.run_on(
+        one,
+        "exec 9>/run/elbws-install.lock; flock 9; touch /run/at-work; until [ -e /run/done ]; do sleep 0.1; done",
+    );
+    let another = async {
+        world.run_on(one, "until [ -e /run/at-work ]; do sleep 0.1; done").await;
+        let waits = async {
+            world.run_on(one, "until cat /proc/[0-9]*/comm | grep -qx flock; do sleep 0.1; done").await;
+            assert_eq!(world.run_on(one, "ls /usr/local/bin").await, "");
+            world.run_on(one, "touch /run/done").await;
+        };
+        tokio::join!(world.done(&apply), waits);
+    };
+    tokio::join!(at_work, another);
+    assert_eq!(world.running(one).await, sha256_of(std::fs::read(&program).unwrap()));
+    world.stop().await;
+}

@@ -96,6 +96,20 @@ fn its_script_is_clean_to_shellcheck() {
 }
 
 #[test]
+fn what_is_run_to_look_and_to_ask_is_clean_to_shellcheck() {
+    if !is_installed("shellcheck") {
+        return;
+    }
+    let provision = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provision");
+    let output = Command::new("shellcheck")
+        .args(["--shell", "sh", "--enable", "quote-safe-variables"])
+        .args([provision.join("observe/inspect.sh"), provision.join("install/status.sh")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
 fn the_script_holds_configuration_unit_and_source() {
     for (file, text) in all() {
         let script = script(&text);

@@ -20,6 +20,9 @@ die() {
 
 hash_of() { sha256sum "$1" 2>/dev/null | cut -d ' ' -f 1; }
 
+# Which file it is on the disk, whatever its name.
+place_of() { stat -L -c %d:%i "$1" 2>/dev/null || printf 'none: %s' "$1"; }
+
 fetch() {
     case $source in
     s3://*)
@@ -49,7 +52,7 @@ answers() {
 # Whether the binary that is in place serves: an old process may answer while a new one is still coming up.
 serves() {
     pid=$(systemctl show --property=MainPID --value "$name")
-    [ "${pid:-0}" -gt 0 ] && [ "/proc/$pid/exe" -ef "$binary" ] && answers
+    [ "${pid:-0}" -gt 0 ] && [ "$(place_of "/proc/$pid/exe")" = "$(place_of "$binary")" ] && answers
 }
 
 await() {
@@ -78,6 +81,11 @@ back() {
 [ "$(id -u)" -eq 0 ] || die 'only root can install the proxy'
 command -v systemctl >/dev/null || die 'systemd is needed'
 mkdir -p /usr/local/bin /etc/elbws /etc/systemd/system
+# One at a time: an elbws that was killed leaves its script at work.
+exec 9>/run/elbws-install.lock
+if command -v flock >/dev/null; then
+    flock -w 300 9 || die 'another installation has not come to its end in five minutes'
+fi
 # On the file systems that the files are moved to.
 stage=$(mktemp -d /usr/local/bin/.elbws.XXXXXX)
 trap 'rm -rf "$stage"' EXIT

@@ -261,7 +261,7 @@ mod tests {
             own.with_optional_header("v1", &BTreeSet::from(["10.0.0.0/8".to_owned()])).config,
             "accept: v1\ntrusted: [\"10.1.0.0/16\"]\nheader_optional_until: @UNTIL@\nlisten: [80]\n"
         );
-        let pieces = std::io::BufReader::with_capacity(3, &b"listen: [80]\n"[..]);
+        let pieces = io::BufReader::with_capacity(3, &b"listen: [80]\n"[..]);
         assert_eq!(sha256_of_all(pieces).unwrap(), one.fixed_sha256());
         // printf 'listen: [80]\n' | sha256sum
         assert_eq!(one.fixed_sha256(), "de94e397facc364eab9b9ac360505ecd73cbcd4ab284f1fa8f8de287781ef305");

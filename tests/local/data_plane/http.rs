@@ -1,7 +1,9 @@
 //! HTTP and HTTPS listeners: what instances are sent, and what clients get.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
+use futures_util::future::select_all;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -240,4 +242,46 @@ async fn requests_under_way_outlive_a_deregistration() {
     body(&mut client, "next").await;
     rig.delete_listener(80);
     assert_eq!(within(client.read(&mut [0])).await.unwrap_or(0), 0);
+}
+
+/// Sends requests over one connection, and says which of the instances served each.
+async fn served(address: SocketAddr, instances: &[&Instance], requests: usize) -> Vec<usize> {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let mut served = Vec::new();
+    for _ in 0..requests {
+        send(&mut client, GET).await;
+        let accepts = instances.iter().map(|instance| Box::pin(instance.accept()));
+        let (mut stream, by, _) = select_all(accepts).await;
+        head(&mut stream).await;
+        // Closed, so that the next request is a connection of its own, too.
+        send(&mut stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await;
+        head(&mut client).await;
+        served.push(by);
+    }
+    served
+}
+
+#[tokio::test]
+async fn a_connection_is_with_a_node_which_serves_its_own_zone_unless_zones_are_crossed() {
+    let rig = Rig::start();
+    let subnets = rig.subnets();
+    let one = rig.launch_in(&subnets[0]).await;
+    let two = rig.launch_in_on(&subnets[1], one.port()).await;
+    let three = rig.launch_in_on(&subnets[1], one.port()).await;
+    let instances = [&one, &two, &three];
+    let address = rig.create("HTTP/HTTP", 80, &instances).await;
+    let mut connections = Vec::new();
+    for _ in 0..4 {
+        connections.push(served(address, &instances, 4).await);
+    }
+    let (first, second): (Vec<_>, Vec<_>) = connections.iter().partition(|served| served.contains(&0));
+    assert_eq!(first, [&[0; 4], &[0; 4]], "{connections:?}");
+    assert_eq!(second.len(), 2, "{connections:?}");
+    for served in second {
+        assert!(served.contains(&1) && served.contains(&2), "{connections:?}");
+    }
+    rig.attributes("&LoadBalancerAttributes.CrossZoneLoadBalancing.Enabled=true");
+    let mut crossed = served(address, &instances, 6).await;
+    crossed.sort_unstable();
+    assert_eq!(crossed, [0, 0, 1, 1, 2, 2]);
 }

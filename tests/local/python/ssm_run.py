@@ -120,25 +120,28 @@ def test_long_output_is_cut():
     assert errors.endswith("\n---Error truncated----"), errors[-40:]
 
 
-def test_commands_wait_for_each_other_and_not_for_others():
+def test_five_commands_run_at_once_and_the_sixth_waits():
     [one, other] = launch(2)
     gate = "while [ ! -e /tmp/open ]; do sleep 0.05; done"
     # Whoever waits for the file waits for good: what would make it stands behind.
-    first = send(gate, one)
-    second = send("echo second", one)
-    until(first, one, "InProgress")
+    first, *others = [send(gate, one) for _ in range(5)]
+    last = send("touch /tmp/open; echo last", one)
+    for command in [first, *others]:
+        until(command, one, "InProgress")
     equal(ran("echo elsewhere", other)["StandardOutputContent"], "elsewhere\n")
-    equal((invocation(first, one)["Status"], invocation(second, one)["Status"]), ("InProgress", "Pending"))
+    equal((invocation(first, one)["Status"], invocation(last, one)["Status"]), ("InProgress", "Pending"))
     ssm.cancel_command(CommandId=first["CommandId"])
     cancelled = ended(first, one)
     equal((cancelled["Status"], cancelled["StatusDetails"]), ("Cancelled", "Cancelled"))
-    equal(ended(second, one)["StandardOutputContent"], "second\n")
+    equal(ended(last, one)["StandardOutputContent"], "last\n")
+    equal({ended(command, one)["Status"] for command in others}, {"Success"})
 
 
 def test_what_waits_is_cancelled_at_once_or_given_up_in_time():
     [one] = launch()
-    blocking = send("sleep 600", one)
-    until(blocking, one, "InProgress")
+    blocking = [send("sleep 600", one) for _ in range(5)]
+    for command in blocking:
+        until(command, one, "InProgress")
     waiting = send("true", one)
     ssm.cancel_command(CommandId=waiting["CommandId"], InstanceIds=[one])
     equal(invocation(waiting, one)["Status"], "Cancelled")
@@ -146,7 +149,7 @@ def test_what_waits_is_cancelled_at_once_or_given_up_in_time():
     admin("/_elbws/clock", b'{"advance_ms":31000}')
     found = ended(late, one)
     equal((found["Status"], found["StatusDetails"]), ("TimedOut", "DeliveryTimedOut"))
-    equal(invocation(blocking, one)["Status"], "InProgress")
+    equal({invocation(command, one)["Status"] for command in blocking}, {"InProgress"})
 
 
 def test_an_instance_that_goes_takes_its_commands_along():
