@@ -7,11 +7,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::account::{Account, SettingsChange};
+use super::account::Account;
 use super::clock::Clock;
 use super::faults::Rule;
 use super::inventory;
 use super::server::ServerError;
+use super::settings::SettingsChange;
 use super::state::route53::Content;
 use super::wire::query::Params;
 
@@ -88,7 +89,7 @@ fn run(account: &Account, method: &Method, uri: &Uri, body: &[u8]) -> Answer {
         ("settings", &Method::POST) => match serde_json::from_slice::<SettingsChange>(body) {
             Ok(change) => {
                 let mut inner = account.lock();
-                inner.change_settings(change);
+                inner.settings.change(change);
                 ok(json!(inner.settings))
             }
             Err(error) => refused(400, &error.to_string()),

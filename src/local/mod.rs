@@ -24,6 +24,7 @@ mod placement;
 mod proxy_header;
 mod run_command;
 pub mod server;
+mod settings;
 mod state;
 mod wire;
 

@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
-use super::account::{Account, Answer, Settings};
+use super::account::{Account, Answer};
 use super::admin;
 use super::agent::{self, Agents};
 use super::authority::AuthorityError;
@@ -30,6 +30,7 @@ use super::data_plane;
 use super::health;
 use super::ids::Ids;
 use super::run_command;
+use super::settings::Settings;
 use super::state::State;
 use super::state::store::{Store, StoreError};
 

@@ -20,9 +20,9 @@ mod tagging;
 
 use time::OffsetDateTime;
 
-use super::account::Settings;
 use super::health::HealthTable;
 use super::ids::Ids;
+use super::settings::Settings;
 use super::state::{Region, State};
 use super::wire::error::ApiError;
 use super::wire::routing::{Call, Input, Output, Service};

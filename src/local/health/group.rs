@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use super::probe::{Outcome, Probe, Request, codes};
 use super::record::{Record, Verdict};
 use super::{Check, HealthTable, Key};
-use crate::local::account::Settings;
 use crate::local::admission::{self, Balancer};
 use crate::local::placement::{Place, place, serves_zone};
 use crate::local::proxy_header;
+use crate::local::settings::Settings;
 use crate::local::state::elbv2::{Kind, LoadBalancer, ProtocolVersion, Target, TargetGroup};
 use crate::local::state::{Region, State};
 

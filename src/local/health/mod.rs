@@ -18,7 +18,8 @@ use tokio::time::{Instant, sleep_until};
 
 use self::probe::{Outcome, Probe};
 use self::record::Record;
-use super::account::{Account, Settings};
+use super::account::Account;
+use super::settings::Settings;
 use super::state::State;
 
 pub(crate) use self::group::{TargetHealth, TargetState};

@@ -1,6 +1,7 @@
 //! Runs a plan: each step once those that it needs are done, independent ones at the same time. It runs exactly
 //! the plan that was made and decides nothing.
 
+mod aftermath;
 mod attachment;
 mod certificate;
 mod failure;
@@ -26,7 +27,8 @@ use super::resource::ResourceKey;
 use operation::Run;
 
 pub use super::event::{Event, events};
-pub use failure::{Aftermath, ExecuteError, Unhealthy};
+pub use aftermath::Aftermath;
+pub use failure::{ExecuteError, Unhealthy};
 pub use in_service::{wait_healthy, wait_in_service};
 
 /// How many steps run at the same time; AWS's limits on calls are a few a second.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::failure::{Aftermath, ExecuteError, Unhealthy};
+use super::aftermath::Aftermath;
+use super::failure::{ExecuteError, Unhealthy};
 use super::header::{Awaited, from_now};
 use super::in_service::{HEALTHY, IN_SERVICE};
 use super::operation::Run;

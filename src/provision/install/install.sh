@@ -84,7 +84,7 @@ mkdir -p /usr/local/bin /etc/elbws /etc/systemd/system
 # One at a time: an elbws that was killed leaves its script at work.
 exec 9>/run/elbws-install.lock
 if command -v flock >/dev/null; then
-    flock -w 300 9 || die 'another installation has not come to its end in five minutes'
+    flock -w 300 9 || die 'another installation has not come to its end in five minutes; nothing was changed'
 fi
 # On the file systems that the files are moved to.
 stage=$(mktemp -d /usr/local/bin/.elbws.XXXXXX)

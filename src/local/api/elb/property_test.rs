@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use time::OffsetDateTime;
 
 use super::{Context, handle};
-use crate::local::account::Settings;
 use crate::local::health::HealthTable;
 use crate::local::ids::Ids;
+use crate::local::settings::Settings;
 use crate::local::state::elb::LoadBalancer;
 use crate::local::state::{Region, State};
 use crate::local::wire::query::Params;
