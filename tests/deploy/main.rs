@@ -9,6 +9,7 @@ mod application;
 mod examined;
 mod from_nothing;
 mod gated;
+mod group;
 mod interrupted;
 mod load;
 mod mission;

@@ -1,12 +1,14 @@
 //! What cannot be deployed is said before anything is sent.
 
+use std::ops::RangeInclusive;
+
 use crate::programs::{elbws_alone, of_no_architecture, of_other_architecture, proxy};
 use crate::world::{SPEC, World, said};
 
-/// Nothing was uploaded, installed or changed: at most the instances were asked what they have.
-async fn nothing_was_sent(world: &World, asked: usize) {
+/// Nothing was uploaded, installed or changed: the instances were asked what they have, or that was not even waited for.
+async fn nothing_was_sent(world: &World, asked: RangeInclusive<usize>) {
     let ssm = world.calls("ssm").await;
-    assert_eq!(ssm.iter().filter(|call| *call == "SendCommand").count(), asked, "{ssm:?}");
+    assert!(asked.contains(&ssm.iter().filter(|call| *call == "SendCommand").count()), "{ssm:?}");
     for (service, reads) in [("s3", "Head"), ("elb", "Describe"), ("ec2", "Describe")] {
         let calls = world.calls(service).await;
         assert_eq!(calls.iter().find(|call| !call.starts_with(reads)), None, "{service}");
@@ -33,7 +35,7 @@ async fn an_instance_that_systems_manager_does_not_know_is_named_with_what_it_la
             unknown.id
         );
         assert!(said.replace("\n    ", " ").contains(&told), "{verb}: {said}");
-        nothing_was_sent(&world, 1).await;
+        nothing_was_sent(&world, 1..=1).await;
     }
 
     // With a profile it is reached.
@@ -89,6 +91,27 @@ async fn a_program_for_another_machine_is_refused_before_anything_is_sent() {
     );
     assert!(text.replace("\n    ", " ").contains(&told), "{text}");
     assert!(text.contains("--proxy-binary"), "{text}");
-    nothing_was_sent(&world, 1).await;
+    nothing_was_sent(&world, 1..=1).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_that_is_not_there_is_named_before_anything_is_sent() {
+    let Some(world) = World::start().await else { return };
+    let _serving = world.launch_serving(1).await;
+    let spec = world.spec("chat", &SPEC.replace("bucket: artifacts", "bucket: artefacts"));
+    let program = proxy(world.directory());
+    for verb in ["apply", "deploy"] {
+        world.forget_calls().await;
+        let arguments = [verb, spec.to_str().unwrap(), "--yes", "--proxy-binary", program.to_str().unwrap()];
+        let said = world.fails(&arguments, 1).await.replace("\n    ", " ");
+        assert!(
+            said.contains("error: S3 refused HeadBucket: there is no bucket artefacts (NoSuchBucket"),
+            "{verb}: {said}"
+        );
+        let hint = "hint: create it with `aws s3 mb`, or name another in proxy.deploy.bucket\n";
+        assert!(said.contains(hint), "{verb}: {said}");
+        nothing_was_sent(&world, 0..=1).await;
+    }
     world.stop().await;
 }
