@@ -140,9 +140,11 @@ impl State {
             })
             .collect();
         let digest = Sha256::digest(dns_name);
+        // All addresses in an order of the name's own: two local AWSs on one machine do not begin with the same ones.
         let start = u16::from_be_bytes([digest[0], digest[1]]);
+        let stride = u16::from_be_bytes([digest[2], digest[3]]) | 1;
         let addresses = (0..=u16::MAX).map(|step| {
-            let [third, fourth] = start.wrapping_add(step).to_be_bytes();
+            let [third, fourth] = start.wrapping_add(step.wrapping_mul(stride)).to_be_bytes();
             Ipv4Addr::new(127, 65, third, fourth)
         });
         // 0.0 and 255.255 look like a network's own and its broadcast address.
@@ -180,5 +182,19 @@ mod tests {
             let block: Ipv4Net = subnet.cidr.parse().unwrap();
             assert!(block.contains(&ec2::inside_address(vpc, found)), "{found} is not in {block}");
         }
+    }
+
+    #[test]
+    fn load_balancers_of_other_accounts_have_other_addresses() {
+        let mut state = State::default();
+        state.region_mut("us-east-1");
+        let subnet = state.regions["us-east-1"].ec2.subnets.keys().next().unwrap();
+        let address = |number: usize| {
+            let name = format!("chat-{number}.us-east-1.elb.localhost");
+            state.free_address("us-east-1", [subnet.as_str()].into_iter(), &name)
+        };
+        let found: BTreeSet<Ipv4Addr> = (0..100).map(address).collect();
+        // Of the 4,096 in the subnet; a few may meet.
+        assert!(found.len() > 90, "{found:?}");
     }
 }
