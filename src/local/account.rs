@@ -135,7 +135,7 @@ impl Account {
         let (body, draft, object) = match body {
             Arrived::Whole(body) => (body, None, None),
             Arrived::Object { draft, whole } => {
-                let object = s3::Arrived { sha256: draft.sha256(), size: draft.size(), whole };
+                let object = s3::Content { sha256: draft.sha256(), size: draft.size(), whole };
                 (Bytes::new(), Some(draft), Some(object))
             }
         };

@@ -22,15 +22,9 @@ pub(crate) enum Blobs {
 /// A content on its way in; its file is gone with it unless it is kept.
 #[derive(Debug)]
 pub(crate) struct Draft {
-    file: DraftFile,
+    file: NamedTempFile,
     hash: Sha256,
     size: usize,
-}
-
-#[derive(Debug)]
-enum DraftFile {
-    Unnamed(File),
-    Named(NamedTempFile),
 }
 
 impl Draft {
@@ -38,10 +32,7 @@ impl Draft {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hash.update(bytes);
         self.size += bytes.len();
-        match &mut self.file {
-            DraftFile::Unnamed(file) => file.write_all(bytes),
-            DraftFile::Named(file) => file.write_all(bytes),
-        }
+        self.file.write_all(bytes)
     }
 
     /// How many bytes it has so far.
@@ -59,10 +50,10 @@ impl Blobs {
     /// Begins a content.
     pub(crate) fn draft(&self) -> io::Result<Draft> {
         let file = match self {
-            Self::Unnamed(_) => DraftFile::Unnamed(tempfile::tempfile()?),
+            Self::Unnamed(_) => NamedTempFile::new()?,
             Self::Directory(directory) => {
                 fs::create_dir_all(directory)?;
-                DraftFile::Named(NamedTempFile::new_in(directory)?)
+                NamedTempFile::new_in(directory)?
             }
         };
         Ok(Draft { file, hash: Sha256::new(), size: 0 })
@@ -70,20 +61,17 @@ impl Blobs {
 
     /// Keeps a content, whose SHA-256 the caller has asked for; one that is there stays as it is.
     pub(crate) fn keep(&mut self, sha256: &str, draft: Draft) -> io::Result<()> {
-        match (self, draft.file) {
-            (Self::Unnamed(contents), DraftFile::Unnamed(file)) => {
-                contents.entry(sha256.to_owned()).or_insert_with(|| Arc::new(file));
+        match self {
+            Self::Unnamed(contents) => {
+                contents.entry(sha256.to_owned()).or_insert_with(|| Arc::new(draft.file.into_file()));
             }
-            (Self::Directory(directory), DraftFile::Named(file)) => {
+            Self::Directory(directory) => {
                 let path = directory.join(sha256);
                 if path.exists() {
                     return Ok(());
                 }
-                file.as_file().sync_all()?;
-                file.persist(path).map_err(|error| error.error)?;
-            }
-            (Self::Unnamed(_), DraftFile::Named(_)) | (Self::Directory(_), DraftFile::Unnamed(_)) => {
-                return Err(io::ErrorKind::InvalidInput.into());
+                draft.file.as_file().sync_all()?;
+                draft.file.persist(path).map_err(|error| error.error)?;
             }
         }
         Ok(())

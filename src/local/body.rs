@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, Either, Full, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::http::request::Parts;
 
@@ -76,59 +76,46 @@ pub(crate) async fn receive(account: &Account, parts: &Parts, body: Incoming) ->
 }
 
 /// The body of an answer.
-pub(crate) enum Sent {
-    /// What is left of this.
-    Whole(Option<Bytes>),
-    /// What is left of a file from there on.
-    File { file: Arc<File>, at: u64, end: u64 },
+pub(crate) type Sent = Either<Full<Bytes>, Content>;
+
+/// What is left of a file that is sent.
+pub(crate) struct Content {
+    file: Arc<File>,
+    at: u64,
+    end: u64,
 }
 
-impl From<Payload> for Sent {
-    fn from(payload: Payload) -> Self {
-        match payload {
-            Payload::Whole(bytes) => Self::from(bytes),
-            Payload::File(file, size) => Self::File { file, at: 0, end: size },
-        }
+/// Returns the body that a payload is sent as.
+pub(crate) fn sent(payload: Payload) -> Sent {
+    match payload {
+        Payload::Whole(bytes) => Either::Left(Full::new(bytes)),
+        Payload::File(file, size) => Either::Right(Content { file, at: 0, end: size }),
     }
 }
 
-impl From<Bytes> for Sent {
-    fn from(bytes: Bytes) -> Self {
-        Self::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
-    }
-}
-
-impl Body for Sent {
+impl Body for Content {
     type Data = Bytes;
     type Error = io::Error;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let next = match self.get_mut() {
-            Self::Whole(bytes) => bytes.take().map(Ok),
-            Self::File { at, end, .. } if at == end => None,
-            // It was just written or is small: it comes from memory.
-            Self::File { file, at, end } => {
-                let mut piece = vec![0; usize::try_from(PIECE.min(*end - *at)).unwrap_or_default()];
-                Some(file.read_exact_at(&mut piece, *at).map(|()| {
-                    *at += piece.len() as u64;
-                    piece.into()
-                }))
-            }
-        };
-        Poll::Ready(next.map(|next| next.map(Frame::data)))
+        if self.is_end_stream() {
+            return Poll::Ready(None);
+        }
+        // It was just written or is small: it comes from memory.
+        let mut piece = vec![0; usize::try_from(PIECE.min(self.end - self.at)).unwrap_or_default()];
+        let read = self.file.read_exact_at(&mut piece, self.at);
+        self.at += piece.len() as u64;
+        Poll::Ready(Some(read.map(|()| Frame::data(piece.into()))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.size_hint().exact() == Some(0)
+        self.at == self.end
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match self {
-            Self::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
-            Self::File { at, end, .. } => end - at,
-        })
+        SizeHint::with_exact(self.end - self.at)
     }
 }

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::http::{HeaderName, HeaderValue, header};
 use hyper::service::service_fn;
@@ -264,7 +263,7 @@ async fn respond(account: &Account, request: Request<Incoming>) -> Result<Respon
     match account.answer(&parts, body).await {
         Answer::Dropped => Err(ClosedByFault),
         Answer::Response { rendered, request_id } => {
-            let mut response = Response::new(Sent::from(rendered.body));
+            let mut response = Response::new(body::sent(rendered.body));
             *response.status_mut() = status(rendered.status);
             let headers = rendered.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             for (name, value) in headers.chain([("content-type", rendered.content_type.as_ref())]) {
@@ -282,7 +281,7 @@ async fn respond(account: &Account, request: Request<Incoming>) -> Result<Respon
 }
 
 fn response(status: u16, content_type: &'static str, body: String) -> Response<Sent> {
-    let mut response = Response::new(Sent::from(Bytes::from(body)));
+    let mut response = Response::new(body::sent(body.into()));
     *response.status_mut() = self::status(status);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

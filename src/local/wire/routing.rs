@@ -188,7 +188,7 @@ pub(crate) struct Misrouted {
 }
 
 /// Finds the call that a request makes. What came with it is `body`, or an object that is not in memory.
-pub(crate) fn route(parts: &Parts, body: &[u8], object: Option<s3::Arrived>) -> Result<Call, Misrouted> {
+pub(crate) fn route(parts: &Parts, body: &[u8], object: Option<s3::Content>) -> Result<Call, Misrouted> {
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let guessed =
         if target.is_some() { Protocol::Json } else { Protocol::Query { namespace: ELB_NAMESPACE } };
@@ -224,7 +224,7 @@ pub(crate) fn route(parts: &Parts, body: &[u8], object: Option<s3::Arrived>) -> 
     }
 
     if protocol == Protocol::S3 {
-        let object = object.unwrap_or_else(|| s3::Arrived::of(body));
+        let object = object.unwrap_or_else(|| s3::Content::of(body));
         let (operation, input) =
             s3::route(parts, params, &object).map_err(|error| refuse(protocol, error))?;
         let operation = operation.to_owned();

@@ -48,7 +48,7 @@ pub(crate) struct Request {
 
 /// What is known of the body that came with a request, without the chunks that it may have come in.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Arrived {
+pub(crate) struct Content {
     pub(crate) sha256: [u8; 32],
     /// In bytes.
     pub(crate) size: usize,
@@ -56,7 +56,7 @@ pub(crate) struct Arrived {
     pub(crate) whole: bool,
 }
 
-impl Arrived {
+impl Content {
     /// A body that came as a whole.
     pub(crate) fn of(body: &[u8]) -> Self {
         Self { sha256: Sha256::digest(body).into(), size: body.len(), whole: true }
@@ -98,7 +98,7 @@ pub(crate) fn is_meant(parts: &Parts) -> bool {
 pub(crate) fn route(
     parts: &Parts,
     params: Params,
-    body: &Arrived,
+    body: &Content,
 ) -> Result<(&'static str, Request), ApiError> {
     let path = parts.uri.path().trim_start_matches('/');
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
@@ -153,7 +153,7 @@ pub(crate) fn is_chunked(parts: &Parts) -> bool {
 }
 
 /// Checks that a body is what the client says that it is: what it signed, and what it wants checked, in Base64.
-fn check(parts: &Parts, body: &Arrived) -> Result<(), ApiError> {
+fn check(parts: &Parts, body: &Content) -> Result<(), ApiError> {
     if !body.whole {
         let message = "The request body is cut short or malformed";
         return Err(ApiError::bad_request("IncompleteBody", message));

@@ -1,22 +1,16 @@
 //! What is read off PEM texts: a certificate's fingerprint and names, and the blocks of a file.
 
-use std::fmt::Write as _;
-
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use sha2::{Digest as _, Sha256};
 use x509_parser::extensions::GeneralName;
+
+use crate::provision::resource::sha256_of;
 
 /// Returns the SHA-256 of the first certificate's DER form in lower-case hexadecimal; none where the text
 /// holds no certificate.
 pub(crate) fn fingerprint(pem: &[u8]) -> Option<String> {
     let leaf = CertificateDer::pem_slice_iter(pem).next()?.ok()?;
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(&leaf) {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Some(text)
+    Some(sha256_of(leaf))
 }
 
 /// Returns the blocks of a PEM text whose label ends with `label`, each with its two lines around it.

@@ -21,7 +21,7 @@ die() {
 hash_of() { sha256sum "$1" 2>/dev/null | cut -d ' ' -f 1; }
 
 # Which file it is on the disk, whatever its name.
-place_of() { stat -L -c %d:%i "$1" 2>/dev/null || printf 'none: %s' "$1"; }
+identity_of() { stat -L -c %d:%i "$1" 2>/dev/null || printf 'none: %s' "$1"; }
 
 fetch() {
     case $source in
@@ -52,7 +52,7 @@ answers() {
 # Whether the binary that is in place serves: an old process may answer while a new one is still coming up.
 serves() {
     pid=$(systemctl show --property=MainPID --value "$name")
-    [ "${pid:-0}" -gt 0 ] && [ "$(place_of "/proc/$pid/exe")" = "$(place_of "$binary")" ] && answers
+    [ "${pid:-0}" -gt 0 ] && [ "$(identity_of "/proc/$pid/exe")" = "$(identity_of "$binary")" ] && answers
 }
 
 await() {

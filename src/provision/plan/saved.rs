@@ -1,10 +1,9 @@
 //! A plan in a file: what was planned, what for, and a fingerprint of what it was planned against.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{Choices, Plan};
-use crate::provision::resource::{Observed, Stack};
+use crate::provision::resource::{Observed, Stack, sha256_of};
 
 /// The format of saved plans that this version writes and reads.
 const FORMAT: u32 = 3;
@@ -91,6 +90,5 @@ fn fingerprint(observed: &Observed) -> String {
     for group in &mut observed.target_groups {
         group.healthy.clear();
     }
-    let text = serde_json::to_vec(&observed).unwrap_or_default();
-    Sha256::digest(text).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    sha256_of(serde_json::to_vec(&observed).unwrap_or_default())
 }

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use crate::provision::resource::Tags;
+use crate::provision::resource::{Tags, sha256_of};
 
 /// Begins the tags by which a load balancer says which records were written for it.
 const RECORD_TAG: &str = "elbws:record:";
@@ -90,8 +89,7 @@ pub fn noted_zones(tags: &Tags) -> BTreeSet<&str> {
 
 fn note_key(zone: &str, name: &str, set_identifier: Option<&str>) -> String {
     let text = format!("{zone} {} {set_identifier:?}", name.to_ascii_lowercase());
-    let hash = Sha256::digest(text);
-    hash.iter().take(6).fold(RECORD_TAG.to_owned(), |key, byte| key + &format!("{byte:02x}"))
+    format!("{RECORD_TAG}{:.12}", sha256_of(text))
 }
 
 #[cfg(test)]

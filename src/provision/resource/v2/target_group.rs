@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::Protocol;
-use crate::provision::resource::Tags;
+use crate::provision::resource::{Tags, sha256_of};
 
 /// What a target group's targets are named by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,11 +113,7 @@ impl DesiredTargetGroup {
     pub fn name_in_aws(&self, stack: &str, load_balancer: &str, group: &str, vpc: &str) -> String {
         let fixed = (load_balancer, group, self.protocol, &self.protocol_version, self.port);
         let text = format!("{fixed:?} {:?} {vpc}", self.targets.kind());
-        let hash = Sha256::digest(text)
-            .iter()
-            .take(5)
-            .fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"));
-        format!("{}-{hash}", prefix(&format!("{stack}-{group}")))
+        format!("{}-{:.10}", prefix(&format!("{stack}-{group}")), sha256_of(text))
     }
 }
 
